@@ -1,0 +1,63 @@
+"""Rate-distortion of a codec on the 24 Kodak pictures against measured and published lines.
+
+    python benchmarks/kodak_rd.py --kodak FOLDER_OR_TAR --baselines FOLDER --out docs/kodak
+
+writes OUT.json, OUT.csv, OUT.png and OUT.svg and prints the tables. The baselines are not part of this repository: a
+folder with `baselines-kodak.csv` (per picture) and `published-kodak.json` (means); without it, JPEG and WebP are
+measured on the spot and are the only anchors. Everything else that follows goes to `codectk eval`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+from codectk.cli.main import run
+
+MEASURED = {
+    "jpeg-420-prog": "JPEG 4:2:0",
+    "webp-m6": "WebP",
+    "avif-444-s6-psnr": "AVIF 4:4:4",
+    "heic-x265-444-psnr": "HEIC (x265) 4:4:4",
+}
+PUBLISHED = {"compressai-mbt2018-mean_mse_cuda": "mbt2018-mean", "vtm": "VTM (published)"}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--kodak", type=Path, default=Path("../shared/data/kodak.tar"), help="folder or tar of kodim*.png"
+    )
+    parser.add_argument("--baselines", type=Path, default=Path("../shared/baselines"), help="folder of anchor tables")
+    parser.add_argument("--codec", default="segpic")
+    parser.add_argument("--qualities", default="5,15,25,35,45,55,65,75,85")
+    parser.add_argument("--out", type=Path, required=True, help="results without extension")
+    arguments, more = parser.parse_known_args()
+    with tempfile.TemporaryDirectory(prefix="kodak-") as folder:
+        pictures = arguments.kodak
+        if pictures.is_file():
+            with tarfile.open(pictures) as tar:
+                tar.extractall(folder, filter="data")
+            pictures = sorted(Path(folder).rglob("kodim01.png"))[0].parent
+        line = ["eval", str(pictures), "--codec", arguments.codec, "--qualities", arguments.qualities]
+        line += anchors(arguments.baselines) if arguments.baselines.is_dir() else ["--classic", "jpeg,webp"]
+        line += ["--json", f"{arguments.out}.json", "--csv", f"{arguments.out}.csv", "--plot", f"{arguments.out}.png"]
+        print("codectk", shlex.join([*line, *more]), file=sys.stderr)
+        return run([*line, *more])
+
+
+def anchors(folder: Path) -> list[str]:
+    """Arguments that name the lines, with the labels of the plot."""
+    words = []
+    for name, lines in (("baselines-kodak.csv", MEASURED), ("published-kodak.json", PUBLISHED)):
+        chosen = ",".join(f"{line}={label}" for line, label in lines.items())
+        words += ["--anchors", f"{folder / name}:{chosen}"]
+    return words
+
+
+if __name__ == "__main__":
+    sys.exit(main())

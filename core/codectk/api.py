@@ -1,0 +1,156 @@
+"""codectk in four functions: encode, decode, info, verify."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from codectk.base.errors import InputError, LimitError, UsageError
+from codectk.base.limits import MAX_FILE_BYTES
+from codectk.base.progress import Progress, silent
+from codectk.base.types import Picture
+from codectk.bitstream.info import Info, describe
+from codectk.bitstream.reader import read
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+
+    Source = str | os.PathLike[str] | bytes | Image.Image | np.ndarray | Picture
+
+Data = bytes | bytearray | memoryview | str | os.PathLike[str]
+
+
+def encode(
+    image: Source,
+    codec: str = "segpic",
+    *,
+    target_bpp: float | None = None,
+    target_bytes: float | None = None,
+    strict: bool = False,
+    keep_icc: bool = False,
+    device: str = "cpu",
+    progress: Progress = silent,
+    **knobs: Any,
+) -> bytes:
+    """Encode a picture.
+
+    Args:
+        image: path, bytes of a picture file, PIL image, numpy uint8 (H, W, 3) or (H, W), or a `Picture`.
+        codec: name of an installed codec.
+        target_bpp: wanted size of the whole file in bits per pixel; the rate knob is searched.
+        target_bytes: the same in bytes.
+        strict: with a target, never go above it.
+        keep_icc: keep the picture's color profile instead of converting to sRGB.
+        device: "cpu", "cuda", "cuda:1", ...
+        progress: told after each file of a search.
+        **knobs: encoder-side knobs, such as `quality=50`.
+
+    Returns:
+        The bytes of a `.ctk` file.
+
+    Raises:
+        InputError: the picture cannot be read or is of an unsupported kind.
+        UsageError: a knob is unknown or out of range, or arguments contradict each other.
+        TargetError: the target is out of reach for this picture.
+        PluginError: the codec is missing, broken or breaks a contract.
+        WeightsError: its weights are missing or damaged.
+    """
+    from codectk.picture.read import read_picture
+    from codectk.pipeline.encode import Encoding
+    from codectk.pipeline.load import load
+    from codectk.pipeline.search import encode_to_target
+
+    if target_bpp is not None and target_bytes is not None:
+        raise UsageError("Give target_bpp or target_bytes, not both.")
+    if strict and target_bpp is None and target_bytes is None:
+        raise UsageError("strict has a meaning only together with a target size.")
+    # The picture first: a wrong path should not cost the seconds that a codec takes to load.
+    picture = image if isinstance(image, Picture) else read_picture(image, keep_icc=keep_icc)
+    if target_bpp is not None:
+        target_bytes = target_bpp * picture.width * picture.height / 8
+    ready = load(codec, device)
+    rate = ready.card.rate_knob
+    if target_bytes is not None and rate is not None and rate.name in knobs:
+        raise UsageError(f"A target size and {rate.name} contradict each other; give one of them.")
+    encoding = Encoding(ready, picture, knobs)
+    if target_bytes is None:
+        return encoding.file()
+    return encode_to_target(encoding, target_bytes, strict=strict, progress=progress)
+
+
+def decode(data: Data, *, device: str = "cpu", **knobs: Any) -> Image.Image:
+    """Decode a `.ctk` file.
+
+    Args:
+        data: the file's bytes or its path.
+        device: "cpu", "cuda", "cuda:1", ...
+        **knobs: decoder-side knobs, such as `realism=0.5`.
+
+    Returns:
+        An image of mode RGB, RGBA, L or LA; a kept color profile is in `info["icc_profile"]`.
+
+    Raises:
+        BitstreamError: the file is damaged, cut or not ours.
+        PluginMissingError: its codec is not installed; the message says what to install.
+        MismatchError: the installed weights or parameters are not those that made the file.
+        UsageError: a knob is unknown or out of range.
+    """
+    from codectk.picture.write import to_pil
+
+    return to_pil(decode_picture(data, device=device, **knobs))
+
+
+def decode_picture(data: Data, *, device: str = "cpu", **knobs: Any) -> Picture:
+    """Decode a `.ctk` file to a `Picture`, which keeps alpha, grey and color profile apart; else as `decode`."""
+    # Every check of the container comes before the plugin is looked for, let alone its networks run.
+    container = read(_bytes(data))
+
+    from codectk.pipeline.decode import decode_container
+    from codectk.pipeline.load import load
+
+    header = container.header
+    return decode_container(container, load(header.codec, device, distribution=header.distribution), knobs)
+
+
+def info(data: Data) -> Info:
+    """Describe a `.ctk` file; needs neither its plugin nor torch.
+
+    Args:
+        data: the file's bytes or its path.
+
+    Raises:
+        BitstreamError: the file is damaged, cut or not ours.
+        InputError: the path cannot be read.
+    """
+    return describe(_bytes(data))
+
+
+def verify(data: Data) -> None:
+    """Check that a `.ctk` file is whole: its structure and the check of every chunk.
+
+    Args:
+        data: the file's bytes or its path.
+
+    Raises:
+        BitstreamError: the file is damaged, cut or not ours; the message says where.
+        InputError: the path cannot be read.
+    """
+    read(_bytes(data))
+
+
+def _bytes(data: Data) -> bytes | bytearray | memoryview:
+    """The content of a file, if it is a path, with its size checked before it is read."""
+    if isinstance(data, bytes | bytearray | memoryview):
+        return data
+    if not isinstance(data, str | os.PathLike):
+        raise UsageError(f"A .ctk file is given as bytes or as a path, not as {type(data).__name__}.")
+    path = Path(data)
+    try:
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise LimitError(f"{path} has {size} bytes, the most is {MAX_FILE_BYTES}.")
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error

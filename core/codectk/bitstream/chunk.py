@@ -1,0 +1,187 @@
+"""Chunks: the table of tags, the bytes around a payload, and the rules a row of chunks keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from codectk.base.errors import BitstreamError, FormatVersionError, LimitError, TruncatedError
+from codectk.base.limits import MAX_CHUNKS, MAX_FILE_BYTES, MAX_METADATA_BYTES
+from codectk.bitstream.varint import Buffer, decode_varint, encode_varint
+
+LATENTS = "LATS"
+"""Entropy-coded latents; the only tag that may repeat (a progressive codec's slices)."""
+
+ALPHA = "ALPH"
+"""Lossless alpha, a PNG of mode L."""
+
+ICC = "ICCP"
+"""The ICC profile the pixels are in."""
+
+DIGEST_BYTES = 3
+"""Part of every latents payload that is its digest, in bytes; the least a payload has (coding/PAYLOAD.md)."""
+
+CHECK_BYTES = 4
+"""Bytes of CRC-32 after every payload."""
+
+_NUMBER, _CRITICAL, _RESERVED, _LAST = 0x1F, 0x20, 0x40, 0x80
+
+
+@dataclass(frozen=True)
+class _Tag:
+    """What the format says about one tag: number in the head byte, critical bit, payload bytes (least, most)."""
+
+    number: int
+    critical: bool
+    least: int
+    most: int
+
+
+# Numbers 3 (edits of latents) and 4 (recipe) are promised in FORMAT.md and stay unknown, hence refused
+# when critical, until their payloads are defined: showing a picture without its edit would be wrong.
+_TAGS: Mapping[str, _Tag] = MappingProxyType(
+    {
+        LATENTS: _Tag(0, critical=True, least=DIGEST_BYTES, most=MAX_FILE_BYTES),
+        ALPHA: _Tag(1, critical=True, least=1, most=MAX_FILE_BYTES),
+        ICC: _Tag(2, critical=False, least=1, most=MAX_METADATA_BYTES),
+    }
+)
+_NAMES: Mapping[int, str] = MappingProxyType({tag.number: name for name, tag in _TAGS.items()})
+_UNKNOWN: Mapping[str, int] = MappingProxyType({f"x{n}": n for n in range(_NUMBER + 1) if n not in _NAMES})
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """One chunk.
+
+    Attributes:
+        tag: "LATS", "ALPH" or "ICCP", or "x<number>" for a tag that this version does not know.
+        payload: the bytes inside.
+        critical: True if a reader that does not know the tag must refuse the file.
+    """
+
+    tag: str
+    payload: bytes
+    critical: bool
+
+    @classmethod
+    def of(cls, tag: str, payload: bytes) -> Chunk:
+        """A chunk with a known tag; the table says whether it is critical.
+
+        Raises:
+            BitstreamError: if the tag is not known.
+        """
+        if tag not in _TAGS:
+            raise BitstreamError(f"No chunk is named {tag!r}, the names are {', '.join(_TAGS)}.", chunk=tag)
+        return cls(tag, payload, _TAGS[tag].critical)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where a chunk lies in a file, before its check is verified.
+
+    Attributes:
+        tag: name of the tag, as in `Chunk`.
+        critical, reserved, last: bits of the head byte.
+        start, end: payload position in bytes; the check follows at `end`.
+    """
+
+    tag: str
+    critical: bool
+    reserved: bool
+    last: bool
+    start: int
+    end: int
+
+
+def pack_front(chunk: Chunk, *, last: bool) -> bytes:
+    """The head byte, and the length unless it is the last chunk.
+
+    Raises:
+        BitstreamError: if the tag has no number or the payload is too long for a length field.
+    """
+    number = _TAGS[chunk.tag].number if chunk.tag in _TAGS else _UNKNOWN.get(chunk.tag)
+    if number is None:
+        raise BitstreamError(f"No chunk is named {chunk.tag!r}.", chunk=chunk.tag)
+    head = number | (_CRITICAL if chunk.critical else 0) | (_LAST if last else 0)
+    return bytes([head]) + (b"" if last else encode_varint(len(chunk.payload)))
+
+
+def unpack_frame(view: Buffer, pos: int) -> Frame:
+    """Find the borders of the chunk that starts at `view[pos]`. No byte of it is trusted yet.
+
+    Raises:
+        TruncatedError: if the data ends before the chunk does.
+        BitstreamError: if the length is not a valid number.
+    """
+    total = len(view)
+    if pos >= total:
+        raise TruncatedError("The file is cut: its last chunk is missing.", offset=total)
+    head = view[pos]
+    number, last = head & _NUMBER, bool(head & _LAST)
+    tag = _NAMES.get(number, f"x{number}")
+    start = pos + 1
+    room = total - CHECK_BYTES
+    if last:
+        end = room
+    else:
+        length, start = decode_varint(view, start, total)
+        end = start + length
+    if end > room or end < start:
+        raise TruncatedError(f"The file is cut within chunk {tag}.", offset=total, chunk=tag)
+    return Frame(tag, bool(head & _CRITICAL), bool(head & _RESERVED), last, start, end)
+
+
+class Rules:
+    """What a row of chunks must keep, asked before each payload is copied. Reader and writer share it,
+    so nothing can be written that would not be read."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._seen: set[str] = set()
+
+    def admit(self, tag: str, critical: bool, length: int, *, offset: int | None = None) -> None:
+        """Accept the next chunk.
+
+        Args:
+            tag: its tag.
+            critical: its critical bit.
+            length: payload length in bytes.
+            offset: position of the chunk in the file, for messages.
+
+        Raises:
+            FormatVersionError: if the tag is unknown and critical.
+            LimitError: if there are too many chunks, or the payload is too long.
+            BitstreamError: if the chunk must not stand here or look like this.
+        """
+        if self._count >= MAX_CHUNKS:
+            raise LimitError(f"The file has more than {MAX_CHUNKS} chunks.", offset=offset, chunk=tag)
+        known = _TAGS.get(tag)
+        if known is None and critical:
+            raise FormatVersionError(
+                f"The picture cannot be shown without chunk {tag}, which this codectk does not know.",
+                offset=offset,
+                chunk=tag,
+            )
+        if length > (known.most if known else MAX_METADATA_BYTES):
+            raise LimitError(f"Chunk {tag} is too long with {length} bytes.", offset=offset, chunk=tag)
+        if known is not None:
+            self._admit_known(tag, known, critical, length, offset)
+        self._count += 1
+        self._seen.add(tag)
+
+    def _admit_known(self, tag: str, known: _Tag, critical: bool, length: int, offset: int | None) -> None:
+        if critical != known.critical:
+            raise BitstreamError(f"The critical bit of chunk {tag} is wrong.", offset=offset, chunk=tag)
+        if length < known.least:
+            raise BitstreamError(f"Chunk {tag} is too short with {length} bytes.", offset=offset, chunk=tag)
+        if tag != LATENTS and tag in self._seen:
+            raise BitstreamError(f"There are two chunks {tag}.", offset=offset, chunk=tag)
+        if tag != LATENTS and LATENTS in self._seen:
+            raise BitstreamError(f"Chunk {tag} stands after the first {LATENTS}.", offset=offset, chunk=tag)
+
+    @property
+    def has_latents(self) -> bool:
+        """True once a latents chunk was admitted; without one there is no picture."""
+        return LATENTS in self._seen

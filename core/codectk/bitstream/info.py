@@ -1,0 +1,99 @@
+"""What a file says about itself, without its plugin, without numpy and without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from codectk.bitstream.chunk import DIGEST_BYTES, LATENTS
+from codectk.bitstream.header import NO_WEIGHTS
+from codectk.bitstream.reader import read
+from codectk.bitstream.varint import Buffer
+
+
+@dataclass(frozen=True)
+class ChunkInfo:
+    """One line about a chunk.
+
+    Attributes:
+        tag: its tag.
+        bytes: bytes it takes in the file, with head, length and check.
+        critical: True if a reader that does not know it must refuse the file.
+        check: "ok"; a chunk whose check fails is an error, not a line.
+    """
+
+    tag: str
+    bytes: int
+    critical: bool
+    check: str = "ok"
+
+
+@dataclass(frozen=True)
+class Info:
+    """A verified file in a few words.
+
+    Attributes:
+        codec: codec id.
+        codec_distribution: distribution that decodes it.
+        install: the command that installs that distribution.
+        format_version: version of the format.
+        width, height: true size in pixels.
+        bytes: size of the file.
+        bpp: bits of the file per true pixel.
+        overhead_bytes: bytes that are not entropy-coded latents (header, chunk frames, digests, metadata).
+        weights_hash: first 8 hex digits of the sha256 of the weights, "" for a codec without weights.
+        portable: True if the entropy decoder is exact on any device.
+        grey: True if the source had one luminance channel.
+        knobs: coded knobs by name.
+        chunks: the chunks in file order.
+    """
+
+    codec: str
+    codec_distribution: str
+    install: str
+    format_version: int
+    width: int
+    height: int
+    bytes: int
+    bpp: float
+    overhead_bytes: int
+    weights_hash: str
+    portable: bool
+    grey: bool
+    knobs: Mapping[str, float | int]
+    chunks: tuple[ChunkInfo, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as a dict of plain values, ready for `json.dumps`; keys are the attribute names."""
+        return {**asdict(self), "knobs": dict(self.knobs), "chunks": [asdict(chunk) for chunk in self.chunks]}
+
+
+def describe(data: Buffer) -> Info:
+    """Verify a file and describe it.
+
+    Raises:
+        BitstreamError: as `codectk.bitstream.reader.read` does.
+    """
+    container = read(data)
+    header = container.header
+    coded = sum(len(payload) - DIGEST_BYTES for payload in container.payloads(LATENTS))
+    return Info(
+        codec=header.codec,
+        codec_distribution=header.distribution,
+        install=f"pip install {header.distribution}",
+        format_version=header.version,
+        width=header.width,
+        height=header.height,
+        bytes=container.data_len,
+        bpp=container.data_len * 8 / (header.width * header.height),
+        overhead_bytes=container.data_len - coded,
+        weights_hash="" if header.weights == NO_WEIGHTS else header.weights.hex(),
+        portable=header.portable,
+        grey=header.grey,
+        knobs=header.knobs,
+        chunks=tuple(
+            ChunkInfo(chunk.tag, size, chunk.critical)
+            for chunk, size in zip(container.chunks, container.sizes, strict=True)
+        ),
+    )

@@ -1,0 +1,123 @@
+"""codectk encode"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from codectk.base.errors import OutputError, UsageError
+from codectk.cli import batch
+from codectk.cli.batch import Done, Job
+from codectk.cli.errors import State
+from codectk.cli.options import collect_knobs, debug_option, device_option, json_option, knob_options
+from codectk.cli.output import Bar
+
+SUFFIX = ".ctk"
+
+
+@click.command("encode")
+@click.argument("sources", nargs=-1, required=True, metavar="IN...")
+@click.option("-o", "--output", required=True, metavar="OUT", help=f"A {SUFFIX} file, or a folder for several inputs.")
+@click.option("--codec", default="segpic", show_default=True, metavar="NAME", help="See 'codectk plugins'.")
+@knob_options
+@click.option("--target-bpp", type=float, metavar="N", help="Search for a file of N bits per pixel.")
+@click.option("--target-bytes", type=float, metavar="N", help="Search for a file of N bytes.")
+@click.option("--strict", is_flag=True, help="With a target: never go above it.")
+@click.option("--keep-icc", is_flag=True, help="Keep the color profile instead of converting to sRGB.")
+@device_option
+@json_option
+@debug_option
+@click.pass_obj
+def command(
+    state: State,
+    sources: tuple[str, ...],
+    output: str,
+    codec: str,
+    pairs: tuple[str, ...],
+    quality: str | None,
+    seed: str | None,
+    steps: str | None,
+    realism: str | None,
+    target_bpp: float | None,
+    target_bytes: float | None,
+    strict: bool,
+    keep_icc: bool,
+    device: str,
+    as_json: bool,
+) -> int:
+    """Turn pictures into .ctk files.
+
+    An existing output is replaced, but only when its picture was encoded. With several inputs, OUT is a folder,
+    failures do not stop the others, and the exit code is the highest of all.
+    """
+    from codectk.plugins.manager import find_codec
+    from codectk.spec.card import resolve_knobs
+
+    knobs = collect_knobs(pairs, quality=quality, seed=seed, steps=steps, realism=realism)
+    targets = {"target_bpp": target_bpp, "target_bytes": target_bytes}
+    _check_targets(targets, strict)
+    # From the card alone, so that a wrong knob is told before any picture or network is loaded.
+    card, _ = find_codec(codec)
+    resolve_knobs(card, knobs, "encoder")
+    jobs = batch.plan(sources, output, SUFFIX)
+    arguments = {"codec": codec, "strict": strict, "device": device, **targets, **knobs}
+
+    def work(job: Job, bar: Bar) -> Done:
+        return _encode(job, keep_icc, arguments, bar)
+
+    return batch.run(jobs, work, state, as_json=as_json)
+
+
+def _check_targets(targets: dict[str, float | None], strict: bool) -> None:
+    given = [value for value in targets.values() if value is not None]
+    if len(given) == 2:
+        raise UsageError("Give --target-bpp or --target-bytes, not both.")
+    if strict and not given:
+        raise UsageError("--strict has a meaning only with --target-bpp or --target-bytes.")
+
+
+def _encode(job: Job, keep_icc: bool, arguments: dict[str, Any], bar: Bar) -> Done:
+    from codectk import api
+    from codectk.base.atomic import atomic_write
+    from codectk.picture.read import read_picture
+
+    _check_output(job)
+    picture = read_picture(job.source, keep_icc=keep_icc)
+    for note in picture.notes:
+        bar.warn(f"codectk: note: {job.source}: {note}")
+    started = time.perf_counter()
+    data = api.encode(picture, **arguments, progress=bar.within)
+    seconds = time.perf_counter() - started
+    job.prepare_folder()
+    with atomic_write(job.target) as file:
+        file.write(data)
+    bpp = len(data) * 8 / (picture.width * picture.height)
+    return Done(
+        f"{job.source} -> {job.target}: {len(data):,} bytes, {bpp:.4f} bpp, {seconds:.1f} s",
+        {
+            "codec": arguments["codec"],
+            "width": picture.width,
+            "height": picture.height,
+            "bytes": len(data),
+            "bpp": bpp,
+            "seconds": round(seconds, 3),
+        },
+    )
+
+
+def _check_output(job: Job) -> None:
+    """Fail before the work rather than after it."""
+    target = job.target
+    if target.suffix.lower() != SUFFIX:
+        raise OutputError(f"'{target}' does not end in {SUFFIX}.")
+    if target.is_dir():
+        raise OutputError(f"'{target}' is a folder.")
+    folder = Path(os.path.realpath(target)).parent
+    if not folder.is_dir() and not job.makes_folder:
+        raise OutputError(f"There is no folder '{target.parent}' to write '{target.name}' into.")
+    if folder.is_dir() and not os.access(folder, os.W_OK):
+        raise OutputError(f"There is no permission to write into '{folder}'.")

@@ -1,0 +1,198 @@
+"""codectk eval"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import tempfile
+from contextlib import AbstractContextManager, nullcontext
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from codectk.base.errors import ContractError, OutputError, UsageError
+from codectk.cli import output
+from codectk.cli.options import collect_knobs, debug_option, device_option
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from codectk.eval.codecs import CtkCodec
+    from codectk.eval.pictures import Source
+    from codectk.eval.report import Evaluation
+
+
+@click.command("eval")
+@click.argument("pictures", nargs=-1, required=True, metavar="PICTURES...")
+@click.option(
+    "--codec", "names", multiple=True, default=("segpic",), show_default=True, metavar="NAME", help="Repeatable."
+)
+@click.option(
+    "--qualities", default="5,25,45,65,85", show_default=True, metavar="Q,Q,...", help="Values of the rate knob."
+)
+@click.option("--knob", "pairs", multiple=True, metavar="NAME=VALUE", help="Any other knob of the codec; repeatable.")
+@click.option(
+    "--classic", default="", metavar="NAMES", help="Measure jpeg, webp or both (jpeg,webp) on the same pictures."
+)
+@click.option(
+    "--anchors", multiple=True, metavar="FILE[:LINE,...]",
+    help="Curves to compare with, JSON or CSV; LINE=LABEL renames one; repeatable.",
+)  # fmt: skip
+@click.option("--bd-rate-against", "against", multiple=True, metavar="NAME", help="Default: all anchors; repeatable.")
+@click.option("--json", "json_path", metavar="OUT", help="All results, with versions, weights and machine.")
+@click.option("--csv", "csv_path", metavar="OUT", help="One line per file; can serve as anchors later.")
+@click.option("--plot", "plot_path", metavar="OUT.png", help="Rate-distortion curves, as PNG and SVG.")
+@click.option("--log-bpp", is_flag=True, help="Plot with a logarithmic rate axis.")
+@click.option("--title", default="", metavar="TEXT", help="Headline of the plot.")
+@click.option("--side-by-side", "sheets", metavar="FOLDER", help="Pictures beside JPEG and WebP of the same size.")
+@click.option("--per-picture", is_flag=True, help="Print every file, not only means.")
+@click.option("--keep", metavar="FOLDER", help="Keep the coded files and decoded pictures there.")
+@device_option
+@debug_option
+def command(
+    pictures: tuple[str, ...],
+    names: tuple[str, ...],
+    qualities: str,
+    pairs: tuple[str, ...],
+    classic: str,
+    anchors: tuple[str, ...],
+    against: tuple[str, ...],
+    json_path: str | None,
+    csv_path: str | None,
+    plot_path: str | None,
+    log_bpp: bool,
+    title: str,
+    sheets: str | None,
+    per_picture: bool,
+    keep: str | None,
+    device: str,
+) -> int:
+    """Measure rate and distortion of codecs on pictures.
+
+    Every file is really written, read and decoded. PICTURES are files or folders of them.
+    """
+    from codectk.eval import anchors as anchor_files
+    from codectk.eval import pictures as picture_files
+    from codectk.eval.codecs import ctk_codec
+    from codectk.eval.study import files, study
+
+    _need("scipy", bool(anchors or classic or plot_path))
+    _need("matplotlib", bool(plot_path))
+    outputs = [Path(p) for p in (json_path, csv_path, plot_path) if p]
+    for path in outputs:
+        if not path.parent.is_dir():
+            raise OutputError(f"There is no folder '{path.parent}' to write '{path.name}' into.")
+    if plot_path:
+        from codectk.eval.plot import check_path
+
+        check_path(Path(plot_path))
+    specs = [anchor_files.parse_spec(a) for a in anchors]
+    codecs = [ctk_codec(n, device, collect_knobs(pairs)) for n in dict.fromkeys(names)]
+    settings = _numbers(qualities)
+    sources = [picture_files.read_source(p) for p in picture_files.expand(Path(p) for p in pictures)]
+    classics = [name for name in classic.split(",") if name]
+    with _folder(keep) as folder, output.progress_bar(files(len(codecs), len(sources), settings, classics)) as bar:
+
+        def progress(done: int, total: int | None = None, **fields: object) -> None:
+            bar.start("{codec} {picture} {setting}".format(**fields))
+            bar.advance()
+
+        evaluation = study(
+            codecs, sources, settings, Path(folder), classics=classics, anchors=specs, against=against,
+            progress=progress,
+        )  # fmt: skip
+        if sheets:
+            _write_sheets(evaluation, sources, codecs, Path(folder), Path(sheets))
+    _print(evaluation, per_picture)
+    _write(evaluation, json_path, csv_path, device)
+    if plot_path:
+        _plot(evaluation, Path(plot_path), title, log_bpp)
+    _check_honesty(evaluation)
+    return 0
+
+
+def _need(package: str, wanted: bool) -> None:
+    if wanted and find_spec(package) is None:
+        raise UsageError(f"Comparing and plotting need {package}; install it with: pip install 'codectk[eval]'.")
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise UsageError(f"Qualities are numbers with commas between them, not '{text}'.") from error
+
+
+def _folder(keep: str | None) -> AbstractContextManager[str]:
+    if keep is None:
+        return tempfile.TemporaryDirectory(prefix="codectk-eval-")
+    try:
+        Path(keep).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"The folder '{keep}' cannot be made: {error.strerror}.") from error
+    return nullcontext(keep)
+
+
+def _print(evaluation: Evaluation, per_picture: bool) -> None:
+    from codectk.eval import tables
+
+    console = output.console()
+    for codec in dict.fromkeys(m.codec for m in evaluation.measurements):
+        if per_picture:
+            console.print(tables.pictures(evaluation.measurements, codec))
+        console.print(tables.means(evaluation, codec))
+        times = tables.times(evaluation.measurements, codec)
+        if times is not None:
+            console.print(times)
+    if evaluation.comparisons:
+        console.print(tables.bd_rates(evaluation.comparisons))
+    for note in evaluation.notes:
+        click.echo(f"codectk: note: {note}", err=True)
+
+
+def _write(evaluation: Evaluation, json_path: str | None, csv_path: str | None, device: str) -> None:
+    from codectk.base.atomic import atomic_write
+    from codectk.eval.report import to_csv, to_json
+
+    line = [Path(sys.argv[0]).name, *sys.argv[1:]]
+    texts = (json_path, to_json(evaluation, shlex.join(line), device)), (csv_path, to_csv(evaluation.measurements))
+    for path, text in texts:
+        if path:
+            with atomic_write(path) as file:
+                file.write(text.encode())
+
+
+def _plot(evaluation: Evaluation, path: Path, title: str, log_bpp: bool) -> None:
+    from codectk.eval.plot import rd_plot
+    from codectk.eval.study import split_curves
+
+    own, others = split_curves(evaluation)
+    count = len(evaluation.pictures.names)
+    known = f"{evaluation.pictures.known}, " if evaluation.pictures.known else ""
+    rd_plot(own, others, path, title=title or f"{known}mean of {count} picture{'s' * (count != 1)}", log_bpp=log_bpp)
+
+
+def _write_sheets(
+    evaluation: Evaluation, sources: Sequence[Source], codecs: Sequence[CtkCodec], folder: Path, target: Path
+) -> None:
+    """One sheet per picture and codec, at the middle quality."""
+    from codectk.eval.sheets import write_sheet
+
+    target.mkdir(parents=True, exist_ok=True)
+    for codec in codecs:
+        for source in sources:
+            mine = [m for m in evaluation.measurements if (m.codec, m.image) == (codec.name, source.name)]
+            chosen = sorted(mine, key=lambda m: m.quality)[len(mine) // 2]
+            write_sheet(source, chosen, folder / codec.name, codec.suffix, target)
+
+
+def _check_honesty(evaluation: Evaluation) -> None:
+    wrong = [m for m in evaluation.measurements if not m.honest]
+    if wrong:
+        first = wrong[0]
+        raise ContractError(
+            f"{len(wrong)} files differ from their codec's own estimate by more than 1 % + 64 bytes, the first is "
+            f"{first.image} at {first.setting} of {first.codec} ({first.gap_bytes:+.0f} bytes)."
+        )

@@ -1,0 +1,85 @@
+"""The `codectk` command. A verb's module is imported when the verb is used, so help costs nothing."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import sys
+import warnings
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NoReturn
+
+import click
+
+from codectk import __version__
+from codectk.cli.errors import ABORTED, State, tell
+from codectk.cli.options import debug_option
+
+VERBS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "encode": ("codectk.cli.encode", "Turn pictures into .ctk files."),
+        "decode": ("codectk.cli.decode", "Turn .ctk files back into pictures."),
+        "info": ("codectk.cli.info", "Say what .ctk files are and what decodes them."),
+        "verify": ("codectk.cli.verify", "Check that .ctk files are whole and decodable."),
+        "plugins": ("codectk.cli.plugins", "List plugins, their codecs and components, and their state."),
+        "eval": ("codectk.cli.eval", "Measure rate and distortion of codecs on pictures."),
+        "doctor": ("codectk.cli.doctor", "Describe this installation and test it."),
+    }
+)
+"""Verb to its module, which has a click command named `command`, and its line in the help."""
+
+
+class Verbs(click.Group):
+    """A group whose list of verbs is a table."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        command = importlib.import_module(VERBS[cmd_name][0]).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(verb, line) for verb, (_, line) in VERBS.items()])
+
+
+@click.command(
+    cls=Verbs,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 ok, 1 user error, 2 usage, 3 damaged or foreign file, "
+    "4 weights or parameters do not match, 5 plugin missing or broken.",
+)
+@click.version_option(__version__, prog_name="codectk", message="%(prog)s %(version)s")
+@debug_option
+def group() -> None:
+    """Learned image codecs in one checked, self-describing file format."""
+
+
+def run(args: Sequence[str]) -> int:
+    """Run one command line and return its exit code; whatever goes wrong becomes one line on stderr."""
+    state = State()
+    try:
+        # With standalone_mode off, click returns what the verb returned, or the code given to ctx.exit.
+        result = group.main(list(args) or ["--help"], prog_name="codectk", standalone_mode=False, obj=state)
+    except click.Abort:
+        click.echo("codectk: aborted", err=True)
+        return ABORTED
+    except Exception as error:
+        return tell(error, state).exit_code
+    return result if isinstance(result, int) else 0
+
+
+def main() -> NoReturn:
+    """Entry point of the console script."""
+    for stream in (sys.stdout, sys.stderr):
+        # A file name that the terminal's encoding lacks is no reason to fail.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # libraries' remarks to programmers; -W and PYTHONWARNINGS bring them back
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,75 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from codectk.base.errors import UsageError
+from codectk.cli.errors import State
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_FIRST_CLASS = {
+    "quality": "0 is the smallest file, 100 the best picture; any number between.",
+    "seed": "Start of the random numbers, for codecs that draw some.",
+    "steps": "Steps of the sampler, for codecs that have one.",
+    "realism": "0 is closest to the original, 1 the most natural look.",
+}
+
+
+def debug_option(function: Function) -> Function:
+    """Add --debug; it can stand before or after the verb."""
+
+    def remember(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+        if value:
+            ctx.ensure_object(State).debug = True
+
+    return click.option(
+        "--debug", is_flag=True, expose_value=False, is_eager=True, callback=remember, help="Show tracebacks."
+    )(function)
+
+
+def json_option(function: Function) -> Function:
+    """Add --json, passed as `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")(function)
+
+
+def device_option(function: Function) -> Function:
+    """Add --device."""
+    return click.option(
+        "--device", default="cpu", show_default=True, metavar="NAME", help="cpu, cuda, cuda:1, ... as the codec allows."
+    )(function)
+
+
+def knob_options(function: Function) -> Function:
+    """Add --knob NAME=VALUE and the options for common knobs; pass them all to `collect_knobs`."""
+    options = [
+        click.option(
+            "--knob", "pairs", multiple=True, metavar="NAME=VALUE", help="Any knob of the codec; can be repeated."
+        )
+    ]
+    options += [click.option(f"--{name}", metavar="N", help=text) for name, text in reversed(_FIRST_CLASS.items())]
+    for option in options:
+        function = option(function)
+    return function
+
+
+def collect_knobs(pairs: Sequence[str], **first_class: str | None) -> dict[str, str]:
+    """Gather what the options of `knob_options` gave; values stay text, the codec's card judges them.
+
+    Raises:
+        UsageError: a pair without "=", or a knob given twice.
+    """
+    knobs = {name: value for name, value in first_class.items() if value is not None}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        name = name.strip().replace("-", "_")
+        if not (equals and name and value.strip()):
+            raise UsageError(f"A knob is given as --knob NAME=VALUE, not '{pair}'.")
+        if name in knobs:
+            raise UsageError(f"Knob '{name}' is given twice.")
+        knobs[name] = value.strip()
+    return knobs

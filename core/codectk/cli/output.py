@@ -1,0 +1,149 @@
+"""What verbs print: JSON, tables, and a progress bar where a person is watching."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+PIPE_WIDTH = 160
+"""Columns of a table that does not go to a terminal."""
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON on stdout."""
+    click.echo(json.dumps(value, indent=2))
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a rich console that leaves text alone: no markup, no guesses at what to highlight."""
+    from rich.console import Console
+
+    made = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    if not made.is_terminal:
+        made.width = PIPE_WIDTH
+    return made
+
+
+def table(*columns: str, header: bool = True) -> Table:
+    """Return an empty table in the house style; long cells fold instead of being cut."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(box=box.SIMPLE_HEAD if header else None, show_header=header, show_edge=False, pad_edge=False)
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    return made
+
+
+def print_rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table with a header on stdout."""
+    made = table(*columns)
+    for row in rows:
+        made.add_row(*row)
+    console().print(made)
+
+
+def print_pairs(pairs: Sequence[tuple[str, str]]) -> None:
+    """Print names and values on stdout."""
+    made = table("name", "value", header=False)
+    for pair in pairs:
+        made.add_row(*pair)
+    console().print(made)
+
+
+class Bar(Protocol):
+    """A progress bar over files, and the lines printed above it."""
+
+    def start(self, name: str) -> None:
+        """Say which file is worked on."""
+        ...
+
+    def advance(self) -> None:
+        """Count a file as finished."""
+        ...
+
+    def say(self, line: str) -> None:
+        """Print a line on stdout."""
+        ...
+
+    def warn(self, line: str) -> None:
+        """Print a line on stderr."""
+        ...
+
+    def within(self, done: int, total: int | None = None, **fields: object) -> None:
+        """Show steps within the current file; a `codectk.base.progress.Progress`."""
+        ...
+
+
+class _Plain:
+    """No bar: nobody is watching."""
+
+    def start(self, name: str) -> None:
+        pass
+
+    def advance(self) -> None:
+        pass
+
+    def say(self, line: str) -> None:
+        click.echo(line)
+
+    def warn(self, line: str) -> None:
+        click.echo(line, err=True)
+
+    def within(self, done: int, total: int | None = None, **fields: object) -> None:
+        pass
+
+
+class _Rich:
+    def __init__(self, progress: Any, total: int) -> None:
+        self._progress = progress
+        self._task = progress.add_task("", total=total)
+        self._name = ""
+
+    def start(self, name: str) -> None:
+        self._name = name
+        self._progress.update(self._task, description=name)
+
+    def advance(self) -> None:
+        self._progress.advance(self._task)
+
+    def say(self, line: str) -> None:
+        # Through the bar's own console if both are the same screen, or the line would run into the bar.
+        if sys.stdout.isatty():
+            self.warn(line)
+        else:
+            click.echo(line)
+
+    def warn(self, line: str) -> None:
+        self._progress.console.print(line, soft_wrap=True)
+
+    def within(self, done: int, total: int | None = None, **fields: object) -> None:
+        of = f"/{total}" if total else ""
+        self._progress.update(self._task, description=f"{self._name} ({done}{of})")
+
+
+@contextmanager
+def progress_bar(total: int) -> Iterator[Bar]:
+    """Show a bar on stderr while files are worked on, if stderr is a terminal."""
+    if not sys.stderr.isatty():
+        yield _Plain()
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console(stderr=True), transient=True, redirect_stdout=False) as progress:
+        yield _Rich(progress, total)

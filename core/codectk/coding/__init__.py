@@ -1,0 +1,1 @@
+"""Integer tables, ANS, escape codes and the symbol coder. Sees integers, never floats."""

@@ -1,0 +1,1 @@
+"""Metrics, protocols, BD-rate, reports."""

@@ -1,0 +1,170 @@
+"""An evaluation as data: one object, its JSON and its CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from codectk.eval.bdrate import BdRate
+from codectk.eval.bootstrap import Interval
+from codectk.eval.curves import Curve, mean_curves
+from codectk.eval.metrics import ms_ssim_db
+from codectk.eval.pictures import PictureSet
+from codectk.eval.provenance import machine, versions
+from codectk.eval.run import Measurement
+
+FORMAT = "codectk-eval/1"
+
+PROTOCOL = {
+    "bpp": "8 x bytes of the complete file / pixels; mean over pictures",
+    "psnr": "10 log10(255^2 / MSE), one MSE over RGB, decoded 8-bit picture; mean over pictures of dB",
+    "ms_ssim": "RGB, pytorch-msssim 1.x defaults, decoded 8-bit picture; mean over pictures",
+    "bd_rate": "ln(bpp) over dB of the mean curves, full overlap; MS-SSIM as -10 log10(1 - MS-SSIM)",
+    "estimated_bits": "-log2 p of the coded symbols, against payload bytes without the digest",
+}
+"""How the numbers were made, for readers of the JSON."""
+
+CSV_COLUMNS = (
+    "codec", "setting", "image", "bytes", "bpp", "psnr_rgb", "ms_ssim", "width", "height", "estimated_bits",
+    "payload_bytes", "overhead_bytes", "encode_network_s", "encode_coder_s", "encode_file_s",
+    "decode_network_s", "decode_coder_s", "decode_file_s",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A BD-rate, with its interval over pictures where both codecs were measured picture by picture."""
+
+    bd_rate: BdRate
+    interval: Interval | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All that an evaluation found.
+
+    Attributes:
+        pictures: what it was measured on.
+        measurements: of all codecs, picture by picture.
+        anchors: curves from files.
+        comparisons: BD-rates.
+        identities: what exactly each codec was.
+        notes: sentences that a reader of the numbers must know.
+    """
+
+    pictures: PictureSet
+    measurements: Sequence[Measurement]
+    anchors: Sequence[Curve] = ()
+    comparisons: Sequence[Comparison] = ()
+    identities: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+    def curves(self) -> list[Curve]:
+        """Mean curves of the measured codecs."""
+        return mean_curves(m.row() for m in self.measurements)
+
+
+def to_json(evaluation: Evaluation, command: str, device: str) -> str:
+    """The evaluation with all that is needed to repeat or to doubt it.
+
+    Args:
+        evaluation: the results.
+        command: the command line.
+        device: where networks ran.
+
+    Returns:
+        JSON text; its `curves` can serve as anchors of later evaluations.
+    """
+    plugins = {i["distribution"] for i in evaluation.identities.values() if "distribution" in i}
+    data = {
+        "format": FORMAT,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": command,
+        "versions": versions(*sorted(plugins)),
+        "machine": machine(device),
+        "protocol": PROTOCOL,
+        "pictures": asdict(evaluation.pictures),
+        "codecs": {name: dict(identity) for name, identity in evaluation.identities.items()},
+        "curves": {c.name: _curve(c, evaluation.measurements) for c in evaluation.curves()},
+        "bd_rates": [_comparison(c) for c in evaluation.comparisons],
+        "notes": list(evaluation.notes),
+        "rows": [_row(m) for m in evaluation.measurements],
+    }
+    return json.dumps(_finite(data), indent=1, ensure_ascii=False) + "\n"
+
+
+def to_csv(measurements: Sequence[Measurement]) -> str:
+    """One line per file; the first seven columns are those of anchor tables."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, CSV_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for m in measurements:
+        row = _row(m)
+        row["psnr_rgb"] = row.pop("psnr")
+        row.pop("quality")
+        for key, digits in (("bpp", 6), ("psnr_rgb", 5), ("ms_ssim", 6), ("estimated_bits", 1)):
+            row[key] = "" if row[key] is None else f"{row[key]:.{digits}f}"
+        writer.writerow({k: f"{v:.4f}" if k.endswith("_s") and v is not None else v for k, v in row.items()})
+    return buffer.getvalue()
+
+
+def _row(m: Measurement) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "codec": m.codec,
+        "setting": m.setting,
+        "image": m.image,
+        "quality": m.quality,
+        "width": m.width,
+        "height": m.height,
+        "bytes": m.bytes,
+        "bpp": m.bpp,
+        "psnr": m.psnr,
+        "ms_ssim": m.ms_ssim,
+        "estimated_bits": m.estimated_bits,
+        "payload_bytes": m.payload_bytes,
+        "overhead_bytes": m.overhead_bytes,
+    }
+    for direction, times in (("encode", m.encode), ("decode", m.decode)):
+        row |= {f"{direction}_{part}_s": getattr(times, part) for part in ("network", "coder", "file")}
+    return row
+
+
+def _curve(curve: Curve, measurements: Sequence[Measurement]) -> dict[str, Any]:
+    points = []
+    for point in curve.points:
+        mine = [m for m in measurements if m.codec == curve.name and m.setting == point.setting]
+        points.append(
+            {
+                "setting": point.setting,
+                "n": len(mine),
+                "bpp": point.bpp,
+                "psnr": point.psnr,
+                "ms_ssim": point.ms_ssim,
+                "ms_ssim_db": None if point.ms_ssim is None else ms_ssim_db(point.ms_ssim),
+                "encode_s": sum(m.encode.total for m in mine) / len(mine),
+                "decode_s": sum(m.decode.total for m in mine) / len(mine),
+            }
+        )
+    return {"points": points}
+
+
+def _comparison(comparison: Comparison) -> dict[str, Any]:
+    interval = comparison.interval
+    return asdict(comparison.bd_rate) | {"interval": None if interval is None else asdict(interval)}
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinity: the PSNR of a lossless file becomes null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return value

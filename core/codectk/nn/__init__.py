@@ -1,0 +1,1 @@
+"""Torch starts here: exact integer layers, quantisers, shared blocks."""

@@ -1,0 +1,23 @@
+"""Pixels as torch tensors."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class TorchBackend:
+    """Carries pixels to a device: float32 (H, W, 3) in [0, 1] <-> float32 (1, 3, H, W) channels-last."""
+
+    def __init__(self, device: torch.device | str = "cpu"):
+        self.device = torch.device(device)
+
+    def from_pixels(self, pixels: np.ndarray) -> Tensor:
+        x = torch.from_numpy(np.ascontiguousarray(pixels, dtype=np.float32)).to(self.device)
+        # A permuted (H, W, 3) array already is channels-last: no copy.
+        return x.permute(2, 0, 1).unsqueeze(0)
+
+    def to_pixels(self, x: Tensor) -> np.ndarray:
+        pixels: np.ndarray = x[0].permute(1, 2, 0).float().cpu().numpy()
+        return pixels

@@ -1,0 +1,147 @@
+"""Probability models of symbols: a differentiable reading for training, integer tables for coding."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from codectk.coding.tables import Tables
+from codectk.nn.quantize import clamp_ste
+
+SCALE_MIN, SCALE_MAX, SCALE_LEVELS = 0.11, 256.0, 64
+"""Scale table: 64 log-spaced standard deviations, as in Ballé et al. 2018 and its successors."""
+
+LIKELIHOOD_MIN = 1e-9
+COUNT_TOTAL = 1 << 32
+TAIL_MASS = 2.0**-14
+"""Probability left to the escape symbol when tables are built."""
+
+
+class Prior(nn.Module):
+    """What a coder needs to know about a symbol.
+
+    Attributes:
+        label: name under which rates are accounted.
+        tables: integer tables for coding, or None while training.
+    """
+
+    def __init__(self, label: str):
+        super().__init__()
+        self.label = label
+        self.tables: Tables | None = None
+
+    def bits(self, value: Tensor, index: Tensor) -> Tensor:
+        """Cost in bits of `value` (real), elementwise, under table `index`; a negative index costs nothing."""
+        raise NotImplementedError
+
+    def build_tables(self) -> Tables:
+        """Integer tables of this prior as trained."""
+        raise NotImplementedError
+
+
+def scale_of(index: Tensor) -> Tensor:
+    """Standard deviation of a scale index in [0, 63]."""
+    step = (math.log(SCALE_MAX) - math.log(SCALE_MIN)) / (SCALE_LEVELS - 1)
+    return torch.exp(math.log(SCALE_MIN) + step * index)
+
+
+def index_of(scale: Tensor) -> Tensor:
+    """Real-valued scale index of a standard deviation; not rounded, clamped to [0, 63]."""
+    step = (math.log(SCALE_MAX) - math.log(SCALE_MIN)) / (SCALE_LEVELS - 1)
+    return ((torch.log(scale.clamp_min(SCALE_MIN)) - math.log(SCALE_MIN)) / step).clamp(0, SCALE_LEVELS - 1)
+
+
+def _normal_cdf(x: Tensor) -> Tensor:
+    return 0.5 * torch.erfc(x * -(2**-0.5))
+
+
+class GaussianPrior(Prior):
+    """Zero-mean Gaussians convolved with a unit uniform, one table per scale index."""
+
+    def likelihood(self, value: Tensor, scale: Tensor) -> Tensor:
+        """P(round = value) = Phi((1/2 - |v|)/s) - Phi((-1/2 - |v|)/s) (Ballé et al. 2018, eq. 9)."""
+        value = value.abs()
+        return _normal_cdf((0.5 - value) / scale) - _normal_cdf((-0.5 - value) / scale)
+
+    def bits(self, value: Tensor, index: Tensor) -> Tensor:
+        return -torch.log2(clamp_ste(self.likelihood(value, scale_of(index)), LIKELIHOOD_MIN, 1.0))
+
+    @torch.no_grad()
+    def build_tables(self) -> Tables:
+        counts, offsets = [], []
+        for index in range(SCALE_LEVELS):
+            scale = scale_of(torch.tensor(index, dtype=torch.float64))
+            reach = max(1, math.ceil(float(scale) * 4.0))  # beyond 4 sigma the escape code is cheaper than the table
+            support = torch.arange(-reach, reach + 1, dtype=torch.float64)
+            counts.append(_to_counts(self.likelihood(support, scale)))
+            offsets.append(-reach)
+        return Tables.from_counts(counts, offsets)
+
+
+class FactorizedPrior(Prior):
+    """A learned univariate density per channel (Ballé et al. 2018, appendix 6.1).
+
+    Args:
+        label: accounting name.
+        channels: number of channels; the table index of a symbol is its channel.
+        filters: widths of the density's layers.
+        init_scale: support of the initial density.
+    """
+
+    def __init__(self, label: str, channels: int, filters: tuple[int, ...] = (3, 3, 3, 3), init_scale: float = 10.0):
+        super().__init__(label)
+        self.channels = channels
+        widths = (1, *filters, 1)
+        scale = init_scale ** (1 / (len(filters) + 1))
+        self.matrices, self.biases, self.factors = nn.ParameterList(), nn.ParameterList(), nn.ParameterList()
+        for i, (a, b) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+            init = math.log(math.expm1(1 / scale / b))
+            self.matrices.append(nn.Parameter(torch.full((channels, b, a), init)))
+            self.biases.append(nn.Parameter(torch.rand(channels, b, 1) - 0.5))
+            if i < len(filters):
+                self.factors.append(nn.Parameter(torch.zeros(channels, b, 1)))
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Cumulative logits at x, shape (channels, 1, N)."""
+        for i, (matrix, bias) in enumerate(zip(self.matrices, self.biases, strict=True)):
+            x = torch.matmul(F.softplus(matrix).to(x.dtype), x) + bias.to(x.dtype)
+            if i < len(self.factors):
+                x = x + torch.tanh(self.factors[i]).to(x.dtype) * torch.tanh(x)
+        return x
+
+    def likelihood(self, x: Tensor) -> Tensor:
+        """P(round = x) for x of shape (channels, 1, N)."""
+        lower, upper = self.logits(x - 0.5), self.logits(x + 0.5)
+        # Work on the side where the sigmoids do not saturate.
+        sign = -torch.sign(lower + upper).detach()
+        return torch.abs(torch.sigmoid(sign * upper) - torch.sigmoid(sign * lower))
+
+    def bits(self, value: Tensor, index: Tensor) -> Tensor:
+        """`value` has channels on axis 1 and `index` the channel number, or -1 for an absent symbol."""
+        shape = value.transpose(0, 1).shape
+        flat = value.transpose(0, 1).reshape(self.channels, 1, -1)
+        likelihood = self.likelihood(flat).reshape(shape).transpose(0, 1)
+        return -torch.log2(clamp_ste(likelihood, LIKELIHOOD_MIN, 1.0)) * (index >= 0)
+
+    @torch.no_grad()
+    def build_tables(self) -> Tables:
+        reach = 512
+        support = torch.arange(-reach, reach + 1, dtype=torch.float64).expand(self.channels, 1, -1)
+        probability = self.likelihood(support.to(self.matrices[0].device))[:, 0].cpu()
+        counts, offsets = [], []
+        for p in probability:
+            below = int((p.cumsum(0) < TAIL_MASS / 2).sum())
+            above = int((p.flip(0).cumsum(0) < TAIL_MASS / 2).sum())
+            stop = max(p.numel() - above, below + 1)
+            counts.append(_to_counts(p[below:stop]))
+            offsets.append(below - reach)
+        return Tables.from_counts(counts, offsets)
+
+
+def _to_counts(probability: Tensor) -> list[int]:
+    """Integer counts of the symbols and, last, of the escape symbol."""
+    counts = [max(1, round(float(p) * COUNT_TOTAL)) for p in probability]
+    return [*counts, max(1, COUNT_TOTAL - sum(counts))]

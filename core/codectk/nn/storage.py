@@ -1,0 +1,115 @@
+"""A trained network as tensors for one safetensors file, and back.
+
+    integer layers    <name>.int_weight int8, .int_bias int32, .shift int8, .table int16
+    other weights     their state-dict name, float16 (or float32)
+    coding tables     tables.<prior name>.{frequencies uint16 (ragged), sizes int32, offsets int32}
+
+A prior's trainable density is not stored: its tables are what codes.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from codectk.base.errors import WeightsError
+from codectk.coding.tables import Tables
+from codectk.nn.exact import ExactConv2d, exact_modules, freeze
+from codectk.nn.priors import Prior
+
+INTEGER_TYPES = {"int_weight": np.int8, "int_bias": np.int32, "shift": np.int8, "table": np.int16}
+Arrays = dict[str, np.ndarray]
+
+
+def to_arrays(network: nn.Module, dtype: type[np.floating] = np.float16) -> Arrays:
+    """Everything that coding needs, from a trained network (left as it is).
+
+    Args:
+        network: trained, with integer layers not yet frozen.
+        dtype: of the float weights.
+    """
+    frozen = copy.deepcopy(network).cpu()
+    freeze(frozen)
+    density = tuple(f"{name}." for name, _ in _priors(frozen))
+    arrays: Arrays = {}
+    for name, value in frozen.state_dict().items():
+        if name.startswith(density):
+            continue
+        kind = INTEGER_TYPES.get(name.rsplit(".", 1)[-1], dtype)
+        arrays[name] = value.numpy().astype(kind)
+        if kind is not dtype and not np.array_equal(arrays[name], value.numpy()):
+            raise WeightsError(f"the integers of {name} do not fit {kind.__name__}.")
+        if not np.isfinite(arrays[name]).all():
+            raise WeightsError(f"{name} has values that {kind.__name__} cannot hold.")
+    for name, prior in _priors(frozen):
+        arrays |= {f"tables.{name}.{key}": value for key, value in _pack(prior.build_tables()).items()}
+    return arrays
+
+
+def install(network: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
+    """Make an untrained network of the same configuration ready to code.
+
+    Raises:
+        WeightsError: a tensor is missing, superfluous, of the wrong shape, or breaks an exactness bound.
+    """
+    left = dict(arrays)
+
+    def take(name: str) -> np.ndarray:
+        if name not in left:
+            raise WeightsError(f"the weights lack {name}.")
+        return left.pop(name)
+
+    for name, layer in exact_modules(network):
+        if isinstance(layer, ExactConv2d):
+            weight, bias, shift = (_tensor(take(f"{name}.{key}")) for key in ("int_weight", "int_bias", "shift"))
+            if layer.weight is None or weight.shape != layer.weight.shape:
+                raise WeightsError(f"the weights of {name} have shape {tuple(weight.shape)}, which does not fit.")
+            layer.install(weight, bias, shift)
+        else:
+            layer.install(_tensor(take(f"{name}.table")))
+    for name, prior in _priors(network):
+        parts = {key: take(f"tables.{name}.{key}") for key in ("frequencies", "sizes", "offsets")}
+        prior.tables = _unpack(parts)
+        prior.requires_grad_(False)
+    density = tuple(f"{name}." for name, _ in _priors(network))
+    integers = tuple(f"{name}." for name, _ in exact_modules(network))
+    for name, value in network.state_dict().items():
+        if name.startswith(density) or name.startswith(integers):
+            continue
+        stored = _tensor(take(name))
+        if stored.shape != value.shape:
+            raise WeightsError(f"{name} has shape {tuple(stored.shape)}, expected {tuple(value.shape)}.")
+        value.copy_(stored)
+    if left:
+        raise WeightsError(f"the weights hold {next(iter(left))}, which this network does not have.")
+    network.requires_grad_(False).eval()
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array).astype(np.float32))
+
+
+def _priors(network: nn.Module) -> Iterator[tuple[str, Prior]]:
+    for name, module in network.named_modules():
+        if isinstance(module, Prior):
+            yield name, module
+
+
+def _pack(tables: Tables) -> Arrays:
+    arrays = tables.to_arrays()
+    frequencies, sizes = arrays["frequencies"], arrays["sizes"]
+    used = np.arange(frequencies.shape[1])[None] < sizes[:, None]
+    return {"frequencies": frequencies[used].astype(np.uint16), "sizes": sizes, "offsets": arrays["offsets"]}
+
+
+def _unpack(parts: Mapping[str, np.ndarray]) -> Tables:
+    sizes = parts["sizes"].astype(np.int64)
+    if sizes.ndim != 1 or sizes.size == 0 or sizes.min() < 1 or sizes.sum() != parts["frequencies"].size:
+        raise WeightsError("the coding tables' sizes do not add up.")
+    frequencies = np.zeros((sizes.size, int(sizes.max())), np.int32)
+    frequencies[np.arange(sizes.max())[None] < sizes[:, None]] = parts["frequencies"]
+    return Tables(frequencies, sizes.astype(np.int32), parts["offsets"])

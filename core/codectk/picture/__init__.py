@@ -1,0 +1,1 @@
+"""File I/O, colour, alpha, orientation, padding. Sees pixels, never latents."""

@@ -1,0 +1,136 @@
+"""The chunks of a `.ctk` file become a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from codectk.base.errors import BitstreamError, CodectkError, ContractError, WeightsError
+from codectk.base.types import Context, Picture
+from codectk.bitstream.chunk import ALPHA, ICC, LATENTS
+from codectk.bitstream.header import Header
+from codectk.bitstream.reader import Container
+from codectk.coding.coder import Decoder
+from codectk.picture.alpha import decode_alpha
+from codectk.picture.convert import to_neutral, to_uint8
+from codectk.picture.pad import crop
+from codectk.pipeline import stages
+from codectk.pipeline.load import Ready
+from codectk.spec.card import Number, resolve_knobs
+from codectk.spec.stages import Codec
+
+
+def decode_container(container: Container, ready: Ready, knobs: Mapping[str, object] | None = None) -> Picture:
+    """Decode one picture.
+
+    The latents' digest is verified before synthesis: a decoder that lost step raises and never paints.
+
+    Args:
+        container: a file whose checks passed, from `bitstream.reader.read`.
+        ready: the codec the header names.
+        knobs: decoder-side knobs by name.
+
+    Raises:
+        UsageError: a knob is unknown, out of range, or belongs to the encoder.
+        WeightsError: the file was made with other weights.
+        ParameterMismatchError: the entropy decoder lost step.
+        BitstreamError: the payload or the alpha plane makes no sense.
+        ContractError: the codec's stages broke their contract.
+    """
+    header = container.header
+    resolved = resolve_knobs(ready.card, knobs or {}, "decoder", carried=_carried(header, ready))
+    latents = decode_latents(container, ready)
+    metadata = {chunk.tag: chunk.payload for chunk in container.chunks}
+    alpha = decode_alpha(metadata[ALPHA], header.height, header.width) if ALPHA in metadata else None
+    ctx = replace(coding_context(header, ready), knobs=resolved)
+    x = stages.synthesize(ready.codec, latents, ctx)
+    painted = crop(_pixels(ready.codec, x, ctx), header.height, header.width)
+    pixels = to_uint8(to_neutral(painted) if header.grey else painted)
+    return Picture(pixels, alpha=alpha, grey=header.grey, icc=metadata.get(ICC))
+
+
+def decode_latents(container: Container, ready: Ready) -> Mapping[str, Any]:
+    """Decode and verify the latents, without synthesis.
+
+    Args:
+        container: a file whose checks passed.
+        ready: the codec the header names.
+
+    Returns:
+        Arrays of the codec's own kind by latent name.
+
+    Raises:
+        WeightsError, ParameterMismatchError, BitstreamError: as `decode_container`.
+    """
+    header, codec = container.header, ready.codec
+    if header.weights != ready.weights:
+        raise WeightsError(
+            f"The file was made with weights {_named(header.weights)} of codec '{codec.id}', "
+            f"but the installed {ready.distribution} has weights {_named(ready.weights)}."
+        )
+    payloads = container.payloads(LATENTS)
+    if len(payloads) != 1:
+        raise BitstreamError(
+            f"The file has {len(payloads)} chunks of latents, but codec '{codec.id}' reads one.", chunk=LATENTS
+        )
+    ctx = coding_context(header, ready)
+    decoder = Decoder(payloads[0])
+    try:
+        latents = stages.code(codec, decoder, None, ctx)
+    except (CodectkError, MemoryError):
+        raise
+    except Exception as error:
+        # A crafted payload may lead a plugin's own arithmetic anywhere; the person decoding still gets a sentence.
+        raise BitstreamError(
+            f"Codec '{codec.id}' cannot decode the payload ({type(error).__name__}: {error}); "
+            f"the file is damaged or was made by another version of {ready.distribution}.",
+            chunk=LATENTS,
+        ) from error
+    decoder.finish()
+    return latents
+
+
+def coding_context(header: Header, ready: Ready) -> Context:
+    """What the coding program knows of a file at both ends: the padded size and the knobs that the file carries.
+
+    Raises:
+        BitstreamError: the header's knobs are not those of the codec, or out of their range.
+    """
+    stride = ready.codec.stride
+    height, width = (-(-side // stride) * stride for side in (header.height, header.width))
+    carried = resolve_knobs(ready.card, {}, "decoder", carried=_carried(header, ready))
+    return Context(height, width, {name: value for name, value in carried.items() if name in header.knobs})
+
+
+def _carried(header: Header, ready: Ready) -> Mapping[str, Number]:
+    """The header's knobs, each of which the codec must know and none of which may be missing."""
+    known = {name for name, knob in ready.card.knobs.items() if knob.coded}
+    needed = {name for name in known if ready.card.knobs[name].side == "encoder"}
+    odd = sorted(set(header.knobs) - known) + sorted(needed - set(header.knobs))
+    if odd:
+        does = "carries" if odd[0] in header.knobs else "lacks"
+        raise BitstreamError(
+            f"The file {does} knob '{odd[0]}', which does not fit codec '{ready.codec.id}' "
+            f"of the installed {ready.distribution}."
+        )
+    return header.knobs
+
+
+def _pixels(codec: Codec, x: Any, ctx: Context) -> np.ndarray:
+    """What the codec painted, as float32 of the padded size, all finite."""
+    pixels = np.asarray(codec.backend.to_pixels(x), dtype=np.float32)
+    wanted = (ctx.height, ctx.width, 3)
+    if pixels.shape != wanted:
+        raise ContractError(
+            f"The synthesis of codec '{codec.id}' gave pixels of shape {pixels.shape} instead of {wanted}."
+        )
+    if not np.isfinite(pixels).all():
+        raise ContractError(f"The synthesis of codec '{codec.id}' gave pixels that are not finite.")
+    return pixels
+
+
+def _named(weights: bytes) -> str:
+    return weights.hex() if any(weights) else "(none)"

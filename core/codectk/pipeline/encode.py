@@ -1,0 +1,137 @@
+"""A picture becomes the bytes of a `.ctk` file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from codectk.base import limits
+from codectk.base.errors import InputError
+from codectk.base.types import Context, Picture
+from codectk.bitstream.chunk import ALPHA, ICC, LATENTS, Chunk
+from codectk.bitstream.header import Header
+from codectk.bitstream.knobs import quantize_knob
+from codectk.bitstream.writer import write
+from codectk.coding.coder import Encoder, Meter
+from codectk.picture.alpha import encode_alpha
+from codectk.picture.convert import to_float
+from codectk.picture.pad import pad
+from codectk.pipeline import stages
+from codectk.pipeline.load import Ready
+from codectk.spec.card import Knob, Number, resolve_knobs
+from codectk.spec.stages import SymbolCoder
+
+
+class Encoding:
+    """One picture on its way into files: padded and prepared once, then finished for any value of the rate knob.
+
+    Args:
+        ready: the codec.
+        picture: what to encode.
+        knobs: encoder-side knobs by name; the rest take the card's defaults.
+
+    Raises:
+        UsageError: a knob is unknown or out of range.
+        InputError: the color profile is too large for a file.
+    """
+
+    def __init__(self, ready: Ready, picture: Picture, knobs: Mapping[str, object] | None = None) -> None:
+        self.ready = ready
+        self.picture = picture
+        self._knobs = resolve_knobs(ready.card, knobs or {}, "encoder")
+        self._metadata = _metadata(picture)
+        x = pad(to_float(picture.pixels), ready.codec.stride)
+        self._height, self._width = int(x.shape[0]), int(x.shape[1])
+        settled = {name: _settle(ready.card.knobs[name], value) for name, value in self._knobs.items()}
+        rate = ready.card.rate_knob
+        if rate is not None:
+            # Left out so that a stage which must not depend on it fails at once when it does.
+            del settled[rate.name]
+        self._prepared = stages.prepare(ready.codec, ready.codec.backend.from_pixels(x), self._context(settled))
+
+    def file(self, rate: Number | None = None) -> bytes:
+        """The complete file.
+
+        Args:
+            rate: value of the rate knob; None keeps the one given at the start.
+        """
+        encoder = Encoder()
+        coded = self._run(encoder, rate)
+        payload = encoder.finish()
+        header = Header(
+            codec=self.ready.codec.id,
+            distribution=self.ready.distribution,
+            width=self.picture.width,
+            height=self.picture.height,
+            weights=self.ready.weights,
+            knobs=coded,
+            portable=self.ready.codec.portable,
+            grey=self.picture.grey,
+        )
+        return write(header, [*self._metadata, Chunk.of(LATENTS, payload)])
+
+    @property
+    def rate(self) -> Number | None:
+        """Value of the rate knob given at the start, or the card's default; None for a codec without one."""
+        knob = self.ready.card.rate_knob
+        return None if knob is None else self._knobs[knob.name]
+
+    def bits(self, rate: Number | None = None) -> float:
+        """The rate estimate that training minimises: bits of the latents without any overhead."""
+        meter = Meter()
+        self._run(meter, rate)
+        return meter.bits
+
+    def _run(self, coder: SymbolCoder, rate: Number | None) -> dict[str, Number]:
+        """Finish the analysis and run the coding program; returns the knobs that the file carries."""
+        card = self.ready.card
+        knobs = dict(self._knobs)
+        if rate is not None and card.rate_knob is not None:
+            knobs[card.rate_knob.name] = rate
+        settled = {name: _settle(card.knobs[name], value) for name, value in knobs.items()}
+        coded = {name: value for name, value in settled.items() if card.knobs[name].coded}
+        values = stages.finish(self.ready.codec, self._prepared, self._context(settled))
+        # The coding program sees what the decoder will see, so a forgotten `coded = true` fails here and not there.
+        stages.code(self.ready.codec, coder, values, self._context(coded))
+        return coded
+
+    def _context(self, knobs: Mapping[str, Number]) -> Context:
+        return Context(self._height, self._width, knobs)
+
+
+def encode_picture(ready: Ready, picture: Picture, knobs: Mapping[str, Any] | None = None) -> bytes:
+    """Encode one picture.
+
+    Args:
+        ready: the codec, from `load.load`.
+        picture: what to encode.
+        knobs: encoder-side knobs by name.
+
+    Returns:
+        The bytes of a `.ctk` file.
+
+    Raises:
+        UsageError: a knob is unknown or out of range.
+        InputError: the picture has something a file cannot hold.
+        ContractError: the codec's stages broke their contract.
+    """
+    return Encoding(ready, picture, knobs).file()
+
+
+def _settle(knob: Knob, value: Number) -> Number:
+    """The value as both ends will know it: what the file can carry, in the knob's own type."""
+    return knob.convert(quantize_knob(knob.name, value)) if knob.coded else knob.convert(value)
+
+
+def _metadata(picture: Picture) -> list[Chunk]:
+    chunks = []
+    if picture.alpha is not None:
+        chunks.append(Chunk.of(ALPHA, encode_alpha(picture.alpha)))
+    if picture.icc is not None:
+        if len(picture.icc) > limits.MAX_METADATA_BYTES:
+            raise InputError(
+                f"The color profile has {len(picture.icc)} bytes, more than the {limits.MAX_METADATA_BYTES} a file "
+                "may hold; encode without keeping it."
+            )
+        chunks.append(Chunk.of(ICC, picture.icc))
+    return chunks

@@ -1,0 +1,1 @@
+"""Discovery by metadata, guarded load by name."""

@@ -1,0 +1,188 @@
+"""Import one plugin by name, guarded, and let its hooks build codecs and components."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pluggy
+
+from codectk.base.errors import CodectkError, PluginBrokenError, PluginMissingError, UsageError
+from codectk.plugins import discover
+from codectk.plugins.discover import PluginRecord
+from codectk.plugins.known import missing_codec
+from codectk.spec import hooks
+from codectk.spec.card import COMPONENT_KINDS, CodecCard
+from codectk.spec.stages import Codec
+
+
+@dataclass(frozen=True)
+class LoadedPlugin:
+    """A plugin whose module is imported, and a pluggy manager with that module only."""
+
+    record: PluginRecord
+    hooks: pluggy.PluginManager
+
+    def call(self, hook: str, **arguments: Any) -> Any:
+        """Call a hook; whatever goes wrong inside is this plugin's error.
+
+        Raises:
+            CodectkError: raised by the plugin on purpose, such as WeightsError.
+            PluginBrokenError: the plugin raised anything else.
+        """
+        try:
+            return getattr(self.hooks.hook, hook)(**arguments)
+        except CodectkError:
+            raise
+        except Exception as error:
+            values = ", ".join(map(repr, arguments.values()))
+            raise PluginBrokenError(f"{_name(self.record)} failed in {hook}({values}): {_text(error)}") from error
+
+
+def load(name: str) -> LoadedPlugin:
+    """Import the plugin `name`; no other plugin is touched.
+
+    Raises:
+        PluginMissingError: no such plugin, or CODECTK_PLUGINS leaves it out.
+        PluginBrokenError, PluginIncompatibleError: it is listed as such, fails to import, or its hooks are wrong.
+    """
+    for record in discover.discover():
+        if record.name == name:
+            return _load(record)
+    if any(record.name == name for record in discover.installed()):
+        raise PluginMissingError(f"Plugin '{name}' is installed, but CODECTK_PLUGINS leaves it out.")
+    raise PluginMissingError(f"No plugin '{name}' is installed.")
+
+
+def find_codec(codec: str, *, distribution: str = "") -> tuple[CodecCard, PluginRecord]:
+    """Return the card of a codec without importing its plugin.
+
+    Args:
+        codec: codec name.
+        distribution: what a file's header says offers it, for the message.
+
+    Raises:
+        PluginMissingError: no plugin offers it; the message has the line that installs it.
+        PluginBrokenError, PluginIncompatibleError: the plugin that should offer it is not ok.
+    """
+    records = discover.discover()
+    offers = _offers(records)
+    for card, record in offers:
+        if card.name == codec:
+            if record.status != "ok":
+                raise discover.error_of(record)
+            return card, record
+    # A plugin whose card cannot be read says nothing about its codecs; its distribution's name does.
+    for record in records:
+        if record.status != "ok" and (record.name == codec or record.distribution == distribution):
+            raise discover.error_of(record)
+    if any(card.name == codec for card, _ in _offers(discover.installed())):
+        raise PluginMissingError(f"Codec '{codec}' is installed, but CODECTK_PLUGINS leaves its plugin out.")
+    usable = [card.name for card, record in offers if record.status == "ok"]
+    raise PluginMissingError(missing_codec(codec, usable, distribution))
+
+
+def codec(name: str, device: str = "cpu", *, distribution: str = "") -> tuple[Codec, CodecCard, PluginRecord]:
+    """Build a codec, or return the one built before: the last four are kept.
+
+    Args:
+        name: codec name.
+        device: "cpu", "cuda", "cuda:1", ...
+        distribution: what a file's header says offers it, for the message if it is missing.
+
+    Raises:
+        PluginError: missing, broken or incompatible, or it built something else than a codec.
+        WeightsError: as the plugin raises it.
+    """
+    card, record = find_codec(name, distribution=distribution)
+    return _build(name, device, record), card, record
+
+
+def forget() -> None:
+    """Drop the codecs kept by `codec`, with the memory they hold."""
+    _build.cache_clear()
+
+
+def network(name: str, options: Mapping[str, Any] | None = None) -> Any:
+    """Build the network of codec `name` with fresh weights, for training.
+
+    Args:
+        name: codec name.
+        options: as the plugin documents them, such as a configuration.
+
+    Returns:
+        A torch module whose `codec()` wires its stages into a `Codec`.
+
+    Raises:
+        UsageError: the codec has nothing to train, or the plugin refuses the options.
+        PluginError: as `codec`.
+    """
+    _, record = find_codec(name)
+    built = _load(record).call("codectk_network", name=name, options=dict(options or {}))
+    if built is None:
+        raise UsageError(f"Codec '{name}' of {record.owner} offers no network to train.")
+    return built
+
+
+def component(kind: str, name: str, options: Mapping[str, Any] | None = None) -> Any:
+    """Build the component with id `name`, such as "egic.oasis_c".
+
+    Raises:
+        UsageError: unknown kind, or the plugin has no such component.
+        PluginError: as `load`, or the plugin fails to build it.
+    """
+    if kind not in COMPONENT_KINDS:
+        raise UsageError(f"There is no component kind '{kind}'; kinds are {', '.join(COMPONENT_KINDS)}.")
+    plugin = load(name.split(".", 1)[0])
+    cards = plugin.record.card.components if plugin.record.card else ()
+    if (name, kind) not in [(card.id, card.kind) for card in cards]:
+        listed = ", ".join(card.id for card in cards if card.kind == kind) or "none"
+        raise UsageError(f"There is no {kind} component '{name}'; plugin '{plugin.record.name}' has: {listed}.")
+    built = plugin.call(f"codectk_{kind}", name=name, options=dict(options or {}))
+    if built is None:
+        raise PluginBrokenError(f"{_name(plugin.record)} lists '{name}' in its card but did not build it.")
+    return built
+
+
+def _load(record: PluginRecord) -> LoadedPlugin:
+    if record.status != "ok":
+        raise discover.error_of(record)
+    try:
+        module = importlib.import_module(record.module)
+    except (Exception, SystemExit) as error:
+        raise PluginBrokenError(f"{_name(record)} cannot be imported: {_text(error)}") from error
+    manager = pluggy.PluginManager(hooks.PROJECT)
+    manager.add_hookspecs(hooks)
+    try:
+        manager.register(module, record.name)
+        manager.check_pending()
+    except (pluggy.PluginValidationError, ValueError) as error:
+        raise PluginBrokenError(f"{_name(record)} has a wrong hook: {_text(error)}") from error
+    return LoadedPlugin(record, manager)
+
+
+@functools.lru_cache(maxsize=4)
+def _build(name: str, device: str, record: PluginRecord) -> Codec:
+    built = _load(record).call("codectk_codec", name=name, device=device)
+    if built is None:
+        raise PluginBrokenError(f"{_name(record)} lists codec '{name}' in its card but did not build it.")
+    if not isinstance(built, Codec):
+        raise PluginBrokenError(f"{_name(record)} built a {type(built).__name__} instead of a Codec for '{name}'.")
+    return built
+
+
+def _offers(records: list[PluginRecord]) -> list[tuple[CodecCard, PluginRecord]]:
+    return [(card, record) for record in records if record.card is not None for card in record.card.codecs]
+
+
+def _name(record: PluginRecord) -> str:
+    return record.owner[0].upper() + record.owner[1:]
+
+
+def _text(error: BaseException) -> str:
+    """Return an exception as one line."""
+    message = " ".join(str(error).split())
+    return f"{type(error).__name__}: {message}." if message else f"{type(error).__name__}."

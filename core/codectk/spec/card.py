@@ -1,0 +1,291 @@
+"""The static description of a plugin: `card.toml` beside its code, read without importing it.
+
+    api = 1
+    title = "SegPIC"
+    summary = "Region-adaptive transforms"
+    licence = "Apache-2.0"
+
+    [[codec]]
+    name = "segpic"
+    summary = "Natural photos, one model for all qualities"
+    domain = "natural"
+    stride = 64
+
+    [codec.knobs.quality]
+    side = "encoder"
+    type = "float"
+    min = 0.0
+    max = 100.0
+    default = 50.0
+    coded = true
+    rate = true
+    help = "0 smallest file, 100 best picture"
+
+    [[component]]
+    id = "segpic.rat_analysis"
+    kind = "analysis"
+    summary = "Analysis transform with region-adaptive layers"
+
+Unknown keys are errors: a new key is a new `API`.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+
+from codectk import spec
+from codectk.base.errors import BitstreamError, PluginBrokenError, PluginIncompatibleError, UsageError
+from codectk.spec.table import Table
+
+Side = Literal["encoder", "decoder"]
+Number = float | int
+
+COMPONENT_KINDS = ("conditioning", "analysis", "entropy_model", "synthesis", "post", "discriminator", "metric")
+"""Kinds a `[[component]]` may have; each has a hook `codectk_<kind>`."""
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?")
+_KNOB_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+
+
+@dataclass(frozen=True)
+class Knob:
+    """One option of a codec.
+
+    Attributes:
+        name: as in `--knob NAME=VALUE` and in Python keyword arguments.
+        side: who turns it. Encoder knobs shape the file, decoder knobs only the picture.
+        type: "float" or "int".
+        minimum, maximum: inclusive range.
+        default: value when none is given.
+        coded: the file carries it. For a decoder knob this is the encoder's advice, used when
+            the person decoding gives no value.
+        rate: the knob that `--target-bytes` searches over; the file grows with it.
+        help: one line.
+    """
+
+    name: str
+    side: Side
+    type: Literal["float", "int"]
+    minimum: Number
+    maximum: Number
+    default: Number
+    coded: bool = False
+    rate: bool = False
+    help: str = ""
+
+    def convert(self, value: object) -> Number:
+        """Return `value` (a number or its text) as this knob's type.
+
+        Raises:
+            UsageError: not a number, not whole where it must be, or out of range.
+        """
+        number = _number(value)
+        if number is None or (self.type == "int" and number != int(number)):
+            kind = "a whole number" if self.type == "int" else "a number"
+            raise UsageError(f"Knob '{self.name}' must be {kind}, not {value!r}.")
+        if not self.minimum <= number <= self.maximum:
+            raise UsageError(f"Knob '{self.name}' must be between {self.minimum} and {self.maximum}, not {value}.")
+        return int(number) if self.type == "int" else float(number)
+
+
+@dataclass(frozen=True)
+class CodecCard:
+    """A codec ready to use. `stride` is in pixels; `domain` says what it was trained on."""
+
+    name: str
+    summary: str
+    domain: str
+    stride: int
+    knobs: Mapping[str, Knob] = field(hash=False)
+
+    @property
+    def rate_knob(self) -> Knob | None:
+        """The knob a rate target is searched over, or None."""
+        return next((knob for knob in self.knobs.values() if knob.rate), None)
+
+
+@dataclass(frozen=True)
+class ComponentCard:
+    """A stage that recipes can name. `id` is `<plugin>.<name>`, `kind` one of COMPONENT_KINDS."""
+
+    id: str
+    kind: str
+    summary: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """All that is known about a plugin before it is imported."""
+
+    api: int
+    title: str
+    summary: str
+    licence: str
+    homepage: str
+    codecs: tuple[CodecCard, ...]
+    components: tuple[ComponentCard, ...]
+
+
+def parse_card(text: str, where: str) -> Card:
+    """Read a card.
+
+    Args:
+        text: content of `card.toml`.
+        where: named in messages, such as the file's path.
+
+    Raises:
+        PluginIncompatibleError: the card was written for another API version.
+        PluginBrokenError: it is not TOML, or a value is missing, unknown or makes no sense.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise PluginBrokenError(f"{where} is not valid TOML: {error}.") from error
+    card = Table(data, where, "the card")
+    api = card.take("api", int)
+    # A neighbouring version may have other keys, so this comes before they are judged.
+    if api not in supported_apis():
+        accepted = " and ".join(map(str, supported_apis()))
+        raise PluginIncompatibleError(
+            f"{where} was written for plugin API {api}, but this codectk has API {spec.API} and accepts {accepted}."
+        )
+    result = Card(
+        api=api,
+        title=card.take("title", str),
+        summary=card.take("summary", str),
+        licence=card.take("licence", str),
+        homepage=card.take("homepage", str, ""),
+        codecs=tuple(_codec(table) for table in card.tables("codec")),
+        components=tuple(_component(table) for table in card.tables("component")),
+    )
+    card.done()
+    for what, names in (
+        ("codec", [codec.name for codec in result.codecs]),
+        ("component", [component.id for component in result.components]),
+    ):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise PluginBrokenError(f"{where} lists the {what} '{twice[0]}' twice.")
+    return result
+
+
+def supported_apis() -> tuple[int, ...]:
+    """API versions of cards that this core accepts: its own and the one before."""
+    return tuple(version for version in (spec.API - 1, spec.API) if version >= 1)
+
+
+def resolve_knobs(
+    card: CodecCard,
+    given: Mapping[str, object],
+    side: Side,
+    carried: Mapping[str, Number] | None = None,
+) -> dict[str, Number]:
+    """Fill in defaults and check values.
+
+    Args:
+        card: the codec.
+        given: values from the user, numbers or their text.
+        side: "encoder" accepts encoder knobs, and coded decoder knobs as advice to the decoder
+            (absent from the result unless given); "decoder" accepts decoder knobs.
+        carried: at the decoder, what the file says: coded encoder knobs are passed on,
+            coded decoder knobs replace the card's default.
+
+    Returns:
+        Value by knob name, in the card's order.
+
+    Raises:
+        UsageError: unknown knob (the message lists the valid ones), or a value out of range.
+        BitstreamError: a carried value that the card does not allow.
+    """
+    valid = {name: knob for name, knob in card.knobs.items() if knob.side == side or (knob.coded and side == "encoder")}
+    for name in given:
+        if name not in valid:
+            raise UsageError(_unknown_knob(card, name, side, valid))
+    resolved: dict[str, Number] = {}
+    for name, knob in card.knobs.items():
+        if name in given:
+            resolved[name] = knob.convert(given[name])
+        elif carried is not None and name in carried:
+            try:
+                resolved[name] = knob.convert(carried[name])
+            except UsageError as error:
+                raise BitstreamError(f"The file carries a value codec '{card.name}' refuses: {error}") from error
+        elif knob.side == side:
+            resolved[name] = knob.default
+    return resolved
+
+
+def _unknown_knob(card: CodecCard, name: str, side: Side, valid: Mapping[str, Knob]) -> str:
+    listed = ", ".join(
+        f"{knob.name} ({knob.minimum}..{knob.maximum}, default {knob.default})" for knob in valid.values()
+    )
+    verb = "encoding" if side == "encoder" else "decoding"
+    if name in card.knobs:
+        head = f"Knob '{name}' of codec '{card.name}' is turned by the {card.knobs[name].side}, not while {verb}"
+    else:
+        head = f"Codec '{card.name}' has no knob '{name}' for {verb}"
+    return f"{head}; valid knobs: {listed or 'none'}."
+
+
+def _number(value: object) -> Number | None:
+    """Return a finite number, or None. Whole numbers, such as large seeds, stay exact."""
+    if isinstance(value, bool):
+        return None
+    for parse in (int if isinstance(value, str) else operator.index, float):
+        try:
+            number: Number = parse(cast(Any, value))
+        except (TypeError, ValueError, OverflowError):
+            continue
+        return number if isinstance(number, int) or math.isfinite(number) else None
+    return None
+
+
+def _codec(table: Table) -> CodecCard:
+    name = table.take("name", str)
+    table.what = f"codec '{name}'"
+    table.need(
+        _NAME.fullmatch(name) is not None,
+        "the name must be 1 to 64 of a-z 0-9 . _ - with a letter or digit at both ends",
+    )
+    stride = table.take("stride", int)
+    table.need(1 <= stride <= 4096, "stride must be 1 to 4096 pixels")
+    knobs = {key: _knob(key, knob) for key, knob in table.named("knobs")}
+    table.need(sum(knob.rate for knob in knobs.values()) <= 1, "only one knob can be the rate knob")
+    codec = CodecCard(name, table.take("summary", str), table.take("domain", str, "natural"), stride, knobs)
+    table.done()
+    return codec
+
+
+def _knob(name: str, table: Table) -> Knob:
+    kind, side = table.take("type", str), table.take("side", str)
+    table.need(_KNOB_NAME.fullmatch(name) is not None, "the name must be 1 to 32 characters of a-z, 0-9, _")
+    table.need(kind in ("float", "int"), "type must be 'float' or 'int'")
+    table.need(side in ("encoder", "decoder"), "side must be 'encoder' or 'decoder'")
+    low, high, default = (table.take(key, float) for key in ("min", "max", "default"))
+    table.need(all(map(math.isfinite, (low, high, default))), "min, max and default must be finite")
+    if kind == "int":
+        table.need(all(isinstance(bound, int) for bound in (low, high, default)), "an int knob has whole bounds")
+    else:
+        low, high, default = float(low), float(high), float(default)
+    table.need(low <= default <= high, "min <= default <= max does not hold")
+    coded, rate = table.take("coded", bool, False), table.take("rate", bool, False)
+    table.need(not rate or side == "encoder", "a rate knob is an encoder knob")
+    text = table.take("help", str, "")
+    table.done()
+    return Knob(name, cast(Side, side), cast(Any, kind), low, high, default, coded, rate, text)
+
+
+def _component(table: Table) -> ComponentCard:
+    name, kind = table.take("id", str), table.take("kind", str)
+    table.what = f"component '{name}'"
+    table.need(_NAME.fullmatch(name) is not None and "." in name, "the id must be '<plugin>.<name>' in lower case")
+    table.need(kind in COMPONENT_KINDS, f"kind must be one of {', '.join(COMPONENT_KINDS)}")
+    component = ComponentCard(name, kind, table.take("summary", str, ""))
+    table.done()
+    return component

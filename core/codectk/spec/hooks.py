@@ -1,0 +1,78 @@
+"""The hooks of a plugin module. They build objects and do nothing else; none is ever called in an inner loop.
+
+    # codectk_mine/plugin.py, named by the entry point  [project.entry-points.codectk]  mine = "codectk_mine.plugin"
+    from codectk.spec.hooks import hookimpl
+
+    @hookimpl
+    def codectk_codec(name, device):
+        if name == "mine":
+            from codectk_mine.model import build   # heavy imports belong here
+            return build(device)
+
+A hook returns None for names that are not its plugin's. What a plugin offers stands in its card.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from codectk.spec.stages import Analysis, Codec, Conditioning, EntropyModel, Post, Synthesis
+
+PROJECT = "codectk"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec(firstresult=True)
+def codectk_codec(name: str, device: str) -> Codec | None:
+    """Wire the codec `name` with its weights on `device` ("cpu", "cuda", "cuda:1", ...)."""
+
+
+@hookspec(firstresult=True)
+def codectk_network(name: str, options: Mapping[str, Any]) -> Any | None:
+    """Build the codec `name` with fresh weights for training: a torch module whose `codec()` wires its stages."""
+
+
+@hookspec(firstresult=True)
+def codectk_conditioning(name: str, options: Mapping[str, Any]) -> Conditioning | None:
+    """Build the encoder-side conditioning `name`, a component id such as "segpic.grid"."""
+
+
+@hookspec(firstresult=True)
+def codectk_analysis(name: str, options: Mapping[str, Any]) -> Analysis | None:
+    """Build the analysis stage `name`."""
+
+
+@hookspec(firstresult=True)
+def codectk_entropy_model(name: str, options: Mapping[str, Any]) -> EntropyModel | None:
+    """Build the entropy model `name`."""
+
+
+@hookspec(firstresult=True)
+def codectk_synthesis(name: str, options: Mapping[str, Any]) -> Synthesis | None:
+    """Build the synthesis stage `name`."""
+
+
+@hookspec(firstresult=True)
+def codectk_post(name: str, options: Mapping[str, Any]) -> Post | None:
+    """Build the decoder-side post stage `name`."""
+
+
+@hookspec(firstresult=True)
+def codectk_discriminator(name: str, options: Mapping[str, Any]) -> Any | None:
+    """Build the discriminator `name`; used in training only."""
+
+
+@hookspec(firstresult=True)
+def codectk_metric(name: str, options: Mapping[str, Any]) -> Any | None:
+    """Build the metric `name`."""
+
+
+@hookspec(firstresult=True)
+def codectk_edits(codec: str) -> Mapping[str, Any] | None:
+    """Return the edit operations on files of `codec` by name, or None."""

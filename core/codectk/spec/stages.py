@@ -1,0 +1,162 @@
+"""What a codec is made of: stages that meet in `codectk.pipeline` and nowhere else.
+
+    encode   x -> [conditioning] -> analysis -> values -> entropy model.code(Encoder) -> bytes
+    decode   bytes -> entropy model.code(Decoder) -> latents -> synthesis -> [post] -> x
+    train    the same with code(Meter), on batches
+
+Arrays between stages are whatever the codec's `Backend` makes of pixels (torch tensors (B, 3, H, W),
+numpy arrays); the core passes them on without looking inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from codectk.base.types import Context
+
+LatentKind = Literal["gaussian", "factorized", "labels", "bytes"]
+
+
+@dataclass(frozen=True)
+class LatentSpec:
+    """One named latent.
+
+    Attributes:
+        name: key in the latents mapping.
+        channels: number of channels, or None if free.
+        stride: pixels per latent position, or None for a fixed-size latent (grid, global code).
+        kind: how it is modelled.
+    """
+
+    name: str
+    channels: int | None
+    stride: int | None
+    kind: LatentKind = "gaussian"
+
+
+class SymbolCoder(Protocol):
+    """The only primitive of entropy coding, in three readings: Encoder, Decoder, Meter."""
+
+    def code(self, index: Any, symbols: Any | None, tables: Any) -> Any:
+        """Code one array of symbols.
+
+        Args:
+            index: table index per symbol, broadcastable to the symbols' shape when they are given.
+            symbols: what to encode, or None to decode; `index` then has the full shape.
+            tables: the tables `index` points into.
+
+        Returns:
+            The symbols as the decoder sees them, with `index`'s full shape.
+        """
+        ...
+
+    def raw(self, value: int | None, bits: int) -> int:
+        """Code an unsigned integer of `bits` bits (1..32) without a model; None decodes."""
+        ...
+
+
+class Conditioning(Protocol):
+    """Encoder-side information about a picture, such as regions. The decoder never sees it."""
+
+    def __call__(self, x: Any, ctx: Context) -> Any: ...
+
+
+class Analysis(Protocol):
+    """Pixels to values by latent name. Declares what it makes."""
+
+    produces: tuple[LatentSpec, ...]
+
+    def __call__(self, x: Any, condition: Any, ctx: Context) -> Mapping[str, Any]: ...
+
+
+class SplitAnalysis(Analysis, Protocol):
+    """An analysis in two parts, so that a search for a file size runs the costly one once.
+
+    When encoding, `prepare` and the conditioning stage never see the rate knob: it is absent from their `ctx.knobs`.
+    `self(x, condition, ctx)` equals `self.finish(self.prepare(x, condition, ctx), ctx)`.
+    """
+
+    def prepare(self, x: Any, condition: Any, ctx: Context) -> Any:
+        """Do all that does not depend on the rate knob."""
+        ...
+
+    def finish(self, prepared: Any, ctx: Context) -> Mapping[str, Any]:
+        """Make the values for the rate knob in `ctx`."""
+        ...
+
+
+class EntropyModel(Protocol):
+    """One coding program, written once. Declares which latents it needs and gives back."""
+
+    needs: tuple[LatentSpec, ...]
+    gives: tuple[LatentSpec, ...]
+
+    def code(self, coder: SymbolCoder, values: Mapping[str, Any] | None, ctx: Context) -> Mapping[str, Any]:
+        """Code `values`, or decode when None. Returns the latents as both ends know them."""
+        ...
+
+
+class Synthesis(Protocol):
+    """Latents to pixels. Declares which latents it needs."""
+
+    needs: tuple[LatentSpec, ...]
+
+    def __call__(self, latents: Mapping[str, Any], ctx: Context) -> Any: ...
+
+
+class Post(Protocol):
+    """A decoder-side stage after synthesis with a knob of its own, such as output residual prediction."""
+
+    needs: tuple[LatentSpec, ...]
+
+    def __call__(self, x: Any, latents: Mapping[str, Any], ctx: Context) -> Any: ...
+
+
+class Backend(Protocol):
+    """Carries pixels into the codec's array world and back.
+
+    Pixels are float32 (H, W, 3) RGB in [0, 1]; `to_pixels` may return values outside, the core clips.
+    """
+
+    def from_pixels(self, pixels: np.ndarray) -> Any: ...
+
+    def to_pixels(self, x: Any) -> np.ndarray: ...
+
+
+class NumpyBackend:
+    """Pixels are the arrays: for codecs without torch."""
+
+    def from_pixels(self, pixels: np.ndarray) -> np.ndarray:
+        return pixels
+
+    def to_pixels(self, x: np.ndarray) -> np.ndarray:
+        return x
+
+
+@dataclass(frozen=True)
+class Codec:
+    """Stages wired together, plus the identity of their weights.
+
+    Attributes:
+        id: codec name as on the command line.
+        stride: pictures are padded to a multiple of this many pixels by the core.
+        weights_hash: sha256 (hex) of the weights file, or "" for a codec without weights.
+        portable: True if everything that feeds the coder is exact on any device.
+        analysis, entropy_model, synthesis, conditioning, post: the stages.
+        backend: pixel carrier.
+    """
+
+    id: str
+    stride: int
+    weights_hash: str
+    portable: bool
+    analysis: Analysis
+    entropy_model: EntropyModel
+    synthesis: Synthesis
+    conditioning: Conditioning | None = None
+    post: Post | None = None
+    backend: Backend = NumpyBackend()

@@ -1,0 +1,293 @@
+"""What every codec must do, as tests. A plugin's own test is three lines; see `codectk.testing`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from codectk import api
+from codectk.base.errors import BitstreamError, MismatchError, UsageError, WeightsError
+from codectk.base.types import Context
+from codectk.bitstream.codecs import number_of
+from codectk.bitstream.reader import read
+from codectk.eval.metrics import psnr
+from codectk.picture.read import read_picture
+from codectk.pipeline.decode import decode_latents
+from codectk.pipeline.encode import Encoding, encode_picture
+from codectk.pipeline.load import Ready, load
+from codectk.spec.card import Knob, Number
+from codectk.spec.stages import Analysis
+from codectk.testing import corrupt, pictures
+
+MAX_OVERHEAD = 24
+"""Bytes around the payload of an RGB picture without metadata, for a codec with a number in the format."""
+
+
+class CodecConformance:
+    """Inherit in a class named `Test...` and set `codec`.
+
+    Attributes:
+        codec: name of an installed codec.
+        knobs: encoder-side knobs for all files but those of the rate test, such as a low quality for speed.
+        sizes: largest side in pixels of the size test.
+        examples: pictures of the size test, besides the extreme ones.
+        forgeries: places of the payload that the forgery test turns.
+        rates: where on the rate axis to look, as fractions of its range, rising.
+        psnr_rises: False for a codec whose pictures are not meant to come closer to the original pixel by pixel.
+    """
+
+    codec: ClassVar[str] = ""
+    knobs: ClassVar[Mapping[str, Number]] = {}
+    sizes: ClassVar[int] = 130
+    examples: ClassVar[int] = 10
+    forgeries: ClassVar[int] = 12
+    rates: ClassVar[tuple[float, ...]] = (0.1, 0.5, 0.9)
+    psnr_rises: ClassVar[bool] = True
+
+    def picture(self, height: int, width: int) -> NDArray[np.uint8]:
+        """A picture of the codec's domain, uint8 (height, width, 3); override for faces and the like."""
+        return pictures.scene(height, width)
+
+    # What the tests share
+
+    def ready(self) -> Ready:
+        return load(self.codec)
+
+    def encode(self, image: NDArray[np.uint8] | Image.Image, **knobs: Any) -> bytes:
+        return api.encode(image, self.codec, **{**self.knobs, **knobs})
+
+    def small_file(self) -> bytes:
+        """One small file, made once per class."""
+        cls = type(self)
+        if "_small_file" not in vars(cls):
+            cls._small_file = self.encode(self.picture(40, 56))
+        return cls._small_file
+
+    _small_file: ClassVar[bytes]
+
+    def rate_knob(self) -> Knob:
+        knob = self.ready().card.rate_knob
+        if knob is None:
+            pytest.skip(f"codec '{self.codec}' has no rate knob")
+        return knob
+
+    # The file
+
+    def test_file_describes_itself(self) -> None:
+        data, ready = self.small_file(), self.ready()
+        info = api.info(data)
+        assert (info.codec, info.width, info.height) == (self.codec, 56, 40)
+        assert info.codec_distribution == ready.distribution
+        assert info.bytes == len(data)
+        assert info.bpp == len(data) * 8 / (56 * 40)
+        assert info.weights_hash == ready.codec.weights_hash[:8]
+        assert info.portable == ready.codec.portable
+        assert set(info.knobs) == {k.name for k in ready.card.knobs.values() if k.coded and k.side == "encoder"}
+        api.verify(data)
+
+    def test_overhead_is_small(self) -> None:
+        info = api.info(self.small_file())
+        names = 0 if number_of(self.codec) else 2 + len(info.codec) + len(info.codec_distribution)
+        assert info.overhead_bytes <= MAX_OVERHEAD + names
+
+    def test_estimate_is_what_is_written(self) -> None:
+        encoding = Encoding(self.ready(), read_picture(self.picture(96, 112)), self.knobs)
+        expected = encoding.bits() / 8
+        assert abs(len(encoding.file()) - expected) <= 0.01 * expected + 64
+
+    # The picture
+
+    def test_bytes_buy_quality(self) -> None:
+        knob, image = self.rate_knob(), self.picture(96, 112)
+        files = [self.encode(image, **{knob.name: _at(knob, fraction)}) for fraction in self.rates]
+        sizes = [len(data) for data in files]
+        assert sizes == sorted(set(sizes)), f"bytes do not rise with {knob.name}: {sizes}"
+        if self.psnr_rises:
+            quality = [psnr(image, np.asarray(api.decode(data))) for data in files]
+            assert quality == sorted(set(quality)), f"PSNR does not rise with {knob.name}: {quality}"
+
+    def test_target_is_kept(self) -> None:
+        knob, image = self.rate_knob(), self.picture(96, 112)
+        low, high = (len(self.encode(image, **{knob.name: _at(knob, f)})) for f in (self.rates[0], self.rates[-1]))
+        target = (low + high) // 2
+        others: dict[str, Any] = {name: value for name, value in self.knobs.items() if name != knob.name}
+        assert low <= len(api.encode(image, self.codec, target_bytes=target, strict=True, **others)) <= target
+
+    def test_any_size(self) -> None:
+        side = st.integers(1, self.sizes)
+
+        @settings(max_examples=self.examples, deadline=None, database=None, derandomize=True)
+        @given(side, side)
+        @example(1, 1)
+        @example(1, self.sizes)
+        @example(self.sizes, 1)
+        def check(height: int, width: int) -> None:
+            image = api.decode(self.encode(self.picture(height, width)))
+            assert (image.mode, image.size) == ("RGB", (width, height))
+
+        check()
+
+    def test_decoding_twice_gives_the_same_pixels(self) -> None:
+        first, second = (api.decode(self.small_file()) for _ in range(2))
+        assert np.array_equal(np.asarray(first), np.asarray(second))
+
+    def test_grey_stays_grey(self) -> None:
+        image = api.decode(self.encode(Image.fromarray(pictures.grey_scene(33, 47))))
+        assert (image.mode, image.size) == ("L", (47, 33))
+
+    @pytest.mark.parametrize("mode", ["RGBA", "LA"])
+    def test_alpha_is_lossless(self, mode: str) -> None:
+        alpha = pictures.alpha_ramp(33, 47)
+        color = pictures.scene(33, 47) if mode == "RGBA" else pictures.grey_scene(33, 47)
+        image = api.decode(self.encode(Image.fromarray(np.dstack([color, alpha]), mode)))
+        assert image.mode == mode
+        assert np.array_equal(np.asarray(image)[..., -1], alpha)
+
+    # Sameness everywhere
+
+    def test_threads_change_nothing(self) -> None:
+        """The same values give the same bytes, and the same bytes the same latents, on 1 and 2 threads.
+
+        The analysis runs once: it is ordinary floating point, and a value on the edge of rounding may fall to
+        either side of it. What must never differ is everything behind it.
+        """
+        ready = self._portable()
+        codec = replace(ready.codec, analysis=_Once(ready.codec.analysis))
+        picture = read_picture(self.picture(64, 80))
+        found = []
+        for count in (1, 2):
+            with _torch_threads(count):
+                data = encode_picture(replace(ready, codec=codec), picture, self.knobs)
+                found.append((data, _arrays(decode_latents(read(data), ready))))
+        assert found[0][0] == found[1][0]
+        _assert_same(found[0][1], found[1][1])
+
+    def test_devices_change_nothing(self) -> None:
+        ready = self._portable()
+        torch = sys.modules.get("torch")
+        if torch is None or not torch.cuda.is_available():
+            pytest.skip("no CUDA device, or a codec without torch")
+        container = read(self.small_file())
+        _assert_same(
+            _arrays(decode_latents(container, ready)),
+            _arrays(decode_latents(container, load(self.codec, "cuda"))),
+        )
+
+    def _portable(self) -> Ready:
+        ready = self.ready()
+        if not ready.codec.portable:
+            pytest.skip(f"codec '{self.codec}' does not claim to be portable")
+        return ready
+
+    # Damage
+
+    def test_every_flipped_bit_is_refused(self) -> None:
+        _refuse(corrupt.flips(self.small_file()), BitstreamError)
+
+    def test_every_cut_is_refused(self) -> None:
+        _refuse(corrupt.cuts(self.small_file()), BitstreamError)
+
+    def test_forged_payloads_are_refused(self) -> None:
+        """The checks of the container are right here, so the codec's own program meets the garbage."""
+        _refuse(corrupt.forged_payloads(self.small_file(), self.forgeries), (BitstreamError, MismatchError))
+
+    def test_other_weights_are_refused_by_name(self) -> None:
+        own = self.ready().weights
+        other = bytes(byte ^ 0xA5 for byte in own)
+        with pytest.raises(WeightsError) as caught:
+            api.decode(corrupt.with_weights(self.small_file(), other))
+        assert other.hex() in str(caught.value)
+        assert own.hex() in str(caught.value) or not any(own)
+
+    # Knobs
+
+    def test_knobs_out_of_range_are_refused(self) -> None:
+        data, image = self.small_file(), self.picture(8, 8)
+        for knob in self.ready().card.knobs.values():
+            for wrong in (knob.minimum - 1, knob.maximum + 1, float("nan"), "much"):
+                with pytest.raises(UsageError, match=knob.name):
+                    given: dict[str, Any] = {knob.name: wrong}
+                    if knob.side == "encoder":
+                        self.encode(image, **given)
+                    else:
+                        api.decode(data, **given)
+
+    def test_unknown_knobs_are_refused_and_the_valid_ones_listed(self) -> None:
+        knobs = self.ready().card.knobs.values()
+        for side in ("encoder", "decoder"):
+            with pytest.raises(UsageError) as caught:
+                if side == "encoder":
+                    self.encode(self.picture(8, 8), no_such_knob=1)
+                else:
+                    api.decode(self.small_file(), no_such_knob=1)
+            for knob in knobs:
+                assert knob.side != side or knob.name in str(caught.value)
+
+
+class _Once:
+    """An analysis that remembers what it made for the first picture."""
+
+    def __init__(self, analysis: Analysis) -> None:
+        self.produces = analysis.produces
+        self._analysis = analysis
+        self._values: Mapping[str, Any] | None = None
+
+    def __call__(self, x: Any, condition: Any, ctx: Context) -> Mapping[str, Any]:
+        if self._values is None:
+            self._values = self._analysis(x, condition, ctx)
+        return dict(self._values)
+
+
+@contextmanager
+def _torch_threads(count: int) -> Iterator[None]:
+    """So many threads for torch, if the codec has brought it in; else one round is as good as the other."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _at(knob: Knob, fraction: float) -> Number:
+    value = knob.minimum + fraction * (knob.maximum - knob.minimum)
+    return round(value) if knob.type == "int" else value
+
+
+def _arrays(latents: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    """Latents of any array world on the host."""
+    return {
+        name: np.asarray(value.detach().cpu() if hasattr(value, "detach") else value) for name, value in latents.items()
+    }
+
+
+def _assert_same(one: Mapping[str, NDArray[Any]], other: Mapping[str, NDArray[Any]]) -> None:
+    assert one.keys() == other.keys()
+    for name in one:
+        assert np.array_equal(one[name], other[name]), f"latent '{name}' differs"
+
+
+def _refuse(damaged: Iterable[tuple[str, bytes]], error: type[Exception] | tuple[type[Exception], ...]) -> None:
+    """Every file must raise `error`; anything else, above all a picture, fails the test naming the damage."""
+    for what, data in damaged:
+        try:
+            api.decode(data)
+        except error:
+            continue
+        except Exception as other:
+            pytest.fail(f"{what}: {type(other).__name__} instead of a refusal: {other}")
+        pytest.fail(f"{what}: decoded to a picture")

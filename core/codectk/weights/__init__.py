@@ -1,0 +1,1 @@
+"""Manifests, the store and hashes of weights on disk. No torch."""

@@ -1,0 +1,171 @@
+"""Where weights lie, and the proof that they are the right ones.
+
+A codec's weights come with its plugin (the small presets) or lie in the store, a folder of the user. Nothing in this
+room opens a connection, whether or not CODECTK_OFFLINE is set.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+from codectk.base.atomic import atomic_write
+from codectk.base.errors import OutputError, WeightsError
+from codectk.weights.manifest import WeightsEntry, is_weights_name, package_folder, read_manifest
+from codectk.weights.tensors import read_metadata
+
+_SUFFIX = ".safetensors"
+_BLOCK = 1 << 20
+
+
+def store_folder() -> Path:
+    """The store: `weights` in $CODECTK_HOME, else in the platform's cache folder. It need not exist."""
+    home = os.environ.get("CODECTK_HOME")
+    return (Path(home).expanduser() if home else _cache_folder()) / "weights"
+
+
+def sha256_of(path: str | os.PathLike[str]) -> str:
+    """sha256 of a file, 64 hexadecimal digits.
+
+    Raises:
+        WeightsError: the file cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise WeightsError(f"The weights file {path} cannot be read: {error.strerror or error}.") from error
+
+
+def resolve(entry: WeightsEntry, package: str) -> Path:
+    """Find the file of a manifest's entry and verify it.
+
+    The file in the package is tried first, then the store. A damaged candidate is passed over if a good one exists.
+
+    Args:
+        entry: from `read_manifest(package)`.
+        package: top-level import name.
+
+    Returns:
+        Path of a file whose sha256 is the entry's.
+
+    Raises:
+        PluginMissingError: the package is not installed.
+        WeightsError: there is no such file, or what is there has another hash.
+    """
+    candidates = [path for path in (package_folder(package) / entry.file, _stored_path(entry)) if path.is_file()]
+    refusal = ""
+    for path in candidates:
+        found = sha256_of(path)
+        if found == entry.sha256:
+            return path
+        refusal = refusal or (
+            f"The weights {entry.name} in {path} are damaged or not the right ones: "
+            f"expected sha256 {entry.sha256}, found {found}."
+        )
+    raise WeightsError(
+        refusal
+        or f"The weights {entry.name} ({entry.bytes:,} bytes, sha256 {entry.sha256}) of {package} are neither in the "
+        f"package nor in {store_folder()}; add the file with codectk weights import."
+    )
+
+
+def find_by_hash(prefix: bytes, package: str) -> tuple[Path, WeightsEntry | None]:
+    """Find the weights that a `.ctk` file names.
+
+    Args:
+        prefix: first 4 bytes of the sha256 of the weights file, as in the `.ctk` header.
+        package: top-level import name of the codec's plugin.
+
+    Returns:
+        The verified file, and its entry in the package's manifest or None if it is only in the store.
+
+    Raises:
+        PluginMissingError: the package is not installed.
+        WeightsError: no weights with this hash, or damaged ones.
+    """
+    if len(prefix) != 4 or not any(prefix):
+        raise WeightsError("The file names no weights, but its codec needs some.")
+    wanted = prefix.hex()
+    entries = read_manifest(package)
+    for entry in entries:
+        if entry.sha256.startswith(wanted):
+            return resolve(entry, package), entry
+    refusal = ""
+    for path in stored():
+        if path.stem.endswith(f"-{wanted}"):
+            found = sha256_of(path)
+            if found.startswith(wanted):
+                return path, None
+            refusal = f"The weights in {path} are damaged: expected a sha256 that starts with {wanted}, found {found}."
+    have = ", ".join(f"{entry.name} ({entry.sha256[:8]})" for entry in entries) or "none"
+    raise WeightsError(
+        refusal or f"The weights with sha256 {wanted}... that the file names are missing; {package} knows {have}."
+    )
+
+
+def stored() -> tuple[Path, ...]:
+    """All weights files in the store, by name."""
+    try:
+        return tuple(sorted(path for path in store_folder().iterdir() if path.suffix == _SUFFIX and path.is_file()))
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+
+
+def add(source: str | os.PathLike[str], name: str, *, sha256: str | None = None) -> Path:
+    """Copy a safetensors file into the store, under `<name>-<first 8 digits of its sha256>.safetensors`.
+
+    Args:
+        source: the file.
+        name: name of the weights, see `manifest.is_weights_name`.
+        sha256: what its hash must be (64 lower-case hexadecimal digits), if known.
+
+    Returns:
+        Where it is now. A file that was there already is left alone if intact, else replaced.
+
+    Raises:
+        WeightsError: not a safetensors file, another hash, or a bad name.
+        OutputError: the store cannot be written.
+    """
+    if not is_weights_name(name):
+        raise WeightsError(f"The name {name!r} for weights has characters other than a-z, 0-9 and ._-.")
+    read_metadata(source)
+    digest = sha256_of(source)
+    if sha256 is not None and digest != sha256:
+        raise WeightsError(f"{source} is not the weights {name}: expected sha256 {sha256}, found {digest}.")
+    target = store_folder() / _stored_name(name, digest)
+    if target.is_file() and sha256_of(target) == digest:
+        return target
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"The weights store {target.parent} cannot be made: {error.strerror or error}.") from error
+    copied = hashlib.sha256()
+    with atomic_write(target) as writer, open(source, "rb") as reader:
+        while block := reader.read(_BLOCK):
+            copied.update(block)
+            writer.write(block)
+        if copied.hexdigest() != digest:
+            raise WeightsError(f"{source} changed while it was copied; try again.")
+    return target
+
+
+def _stored_path(entry: WeightsEntry) -> Path:
+    return store_folder() / _stored_name(entry.name, entry.sha256)
+
+
+def _stored_name(name: str, sha256: str) -> str:
+    return f"{name}-{sha256[:8]}{_SUFFIX}"
+
+
+def _cache_folder() -> Path:
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA")
+        return Path(base) / "codectk" / "Cache" if base else Path.home() / "AppData" / "Local" / "codectk" / "Cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "codectk"
+    base = os.environ.get("XDG_CACHE_HOME")
+    # The XDG rules ask to ignore relative paths.
+    return (Path(base) if base and Path(base).is_absolute() else Path.home() / ".cache") / "codectk"

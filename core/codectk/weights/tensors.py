@@ -1,0 +1,123 @@
+"""Tensors on disk: safetensors, never pickles."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from codectk.base.atomic import atomic_write
+from codectk.base.errors import WeightsError
+
+_LENGTH = struct.Struct("<Q")
+_NUMPY_DTYPES = {"BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64", "F16", "F32", "F64"}
+_MAX_HEADER_BYTES = 100_000_000  # the safetensors format's own limit
+
+
+def load_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    """Read all tensors of a safetensors file.
+
+    Returns:
+        Arrays by name, with the file's dtypes and shapes.
+
+    Raises:
+        WeightsError: no such file, not a whole safetensors file, a dtype that numpy lacks (bfloat16, float8), or
+            the package safetensors is not installed.
+    """
+    safetensors = _safetensors()
+    dtypes = {str(tensor.get("dtype")) for name, tensor in _read_header(path).items() if name != "__metadata__"}
+    foreign = sorted(dtypes - _NUMPY_DTYPES)
+    if foreign:
+        raise WeightsError(f"{path} has tensors of type {', '.join(foreign)}, which numpy cannot hold.")
+    try:
+        tensors: dict[str, np.ndarray] = safetensors.load_file(path)
+    except Exception as error:  # SafetensorError derives from Exception
+        raise WeightsError(f"{path} cannot be read: {error}.") from error
+    return tensors
+
+
+def save_tensors(
+    path: str | os.PathLike[str], tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write a safetensors file, whole or not at all. Equal content gives equal bytes, so that its hash is a name.
+
+    Args:
+        path: where to.
+        tensors: arrays by name, of boolean, integer or floating dtype (at most 64 bits); any memory layout.
+        metadata: texts to store beside them.
+
+    Raises:
+        WeightsError: a dtype that the format lacks, or the package safetensors is not installed.
+        OutputError: the file cannot be written.
+    """
+    safetensors = _safetensors()
+    # The library writes the memory of an array as it lies; a transposed view would come back scrambled.
+    arrays = {name: np.array(value, order="C") for name, value in sorted(tensors.items())}
+    try:
+        data: bytes = safetensors.save(arrays, metadata=dict(metadata or {}))
+    except Exception as error:  # SafetensorError derives from Exception
+        raise WeightsError(f"The tensors for {path} cannot be stored: {error}.") from error
+    with atomic_write(path) as file:
+        file.write(_sorted_header(data))
+
+
+def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Read the texts stored in a safetensors file; needs no package for it.
+
+    Raises:
+        WeightsError: no such file, or not a safetensors file (pickles are told so).
+    """
+    texts = _read_header(path).get("__metadata__", {})
+    return {str(key): str(value) for key, value in texts.items()}
+
+
+def _read_header(path: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
+    """The JSON header: a table by tensor name, and "__metadata__" if there is any.
+
+    Raises:
+        WeightsError: no such file, or not a safetensors file.
+    """
+    try:
+        size = Path(path).stat().st_size
+        with open(path, "rb") as file:
+            head = file.read(_LENGTH.size)
+            length = _LENGTH.unpack(head)[0] if len(head) == _LENGTH.size else 0
+            text = file.read(length) if 2 <= length <= min(size - _LENGTH.size, _MAX_HEADER_BYTES) else b""
+    except OSError as error:
+        raise WeightsError(f"The weights file {path} cannot be read: {error.strerror or error}.") from error
+    if head[:2] == b"PK" or head[:1] == b"\x80":
+        raise WeightsError(f"{path} is a pickle, which could run code; only safetensors files are used.")
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise WeightsError(f"{path} is not a safetensors file.") from error
+    if not isinstance(header, dict) or not all(isinstance(table, dict) for table in header.values()):
+        raise WeightsError(f"{path} is not a safetensors file.")
+    return header
+
+
+def _sorted_header(data: bytes) -> bytes:
+    """The same file with its metadata in order; the library writes them in a random one."""
+    (length,) = _LENGTH.unpack_from(data)
+    body = data[_LENGTH.size + length :]
+    header: dict[str, Any] = json.loads(data[_LENGTH.size : _LENGTH.size + length])
+    if "__metadata__" in header:
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # tensors start at a multiple of eight bytes
+    return _LENGTH.pack(len(text)) + text + body
+
+
+def _safetensors() -> Any:
+    try:
+        import safetensors.numpy
+    except ImportError as error:
+        raise WeightsError(
+            "Weights need the package safetensors, which is not installed: pip install codectk[torch]."
+        ) from error
+    return safetensors.numpy

@@ -1,0 +1,1 @@
+"""SegPIC for codectk: region-adaptive transforms with a segmentation prior."""

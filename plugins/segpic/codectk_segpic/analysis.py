@@ -1,0 +1,86 @@
+"""Analysis transform: picture and regions to y, middle prototypes and deep prototypes.
+
+x -> g_a1 -> y' -> pool -> g_ab -> p_mid -> g_sb -> RAT(y') -> g_a2 -> y, pool -> g_ab2 -> p_deep
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from codectk.base.types import Context
+from codectk.nn.gain import Gain
+from codectk.spec.stages import LatentSpec
+from codectk_segpic import prototypes
+from codectk_segpic.config import Config
+from codectk_segpic.layers import WAM, Down
+from codectk_segpic.rat import RAT
+from codectk_segpic.regions import Regions
+
+
+class Analysis(nn.Module):
+    """SegPIC's encoder network without the hyper-encoder.
+
+    Args:
+        config: widths.
+        proto_decoder: decoder of the middle prototypes, shared with the synthesis.
+
+    Values: `y` float32 (B, M, H/16, W/16); `p_mid`, `p_deep` float32 (B, code, regions, 1), unrounded;
+    `regions` the partition.
+    """
+
+    def __init__(self, config: Config, proto_decoder: nn.Module):
+        super().__init__()
+        self.produces = latent_specs(config)
+        first, mid = config.mid
+        strides = (1, 2, 2) if config.stem == 4 else (2, 2, 2, 2)
+        head = 3 * config.stem**2
+        k = config.kernels
+        self.g_a1 = nn.Sequential(
+            nn.PixelUnshuffle(config.stem) if config.stem > 1 else nn.Identity(),
+            Down(head, first, k[0], strides[0]),
+            Down(first, mid, k[1], strides[1]),
+            WAM(mid, 8, config.heads, config.wam_units[0]),
+        )
+        deep = (
+            [Down(mid, config.latent, k[-1])]
+            if config.stem > 1
+            else [Down(mid, mid, k[2]), Down(mid, config.latent, k[3])]
+        )
+        self.g_a2 = nn.Sequential(*deep, WAM(config.latent, 4, config.heads, config.wam_units[1]))
+        self.g_ab = prototypes.encoder(mid, config.code_mid)
+        self.g_ab2 = prototypes.encoder(config.latent, config.code_deep)
+        self.proto_decoder = [proto_decoder]  # in a list: owned (and saved) by the network, not by this stage
+        self.dyn_encoder = RAT(mid, mid, config.rat_mid)
+        self.gain = Gain(config.latent, 0.3, 3.0) if config.exact else None
+
+    def prepare(self, x: Tensor, condition: Regions, ctx: Context) -> Mapping[str, Any]:
+        """Everything that does not depend on the quality knob."""
+        feature = self.g_a1(x)
+        p_mid = self.g_ab(condition.pool(feature))
+        decoded = self.proto_decoder[0](prototypes.as_decoded(p_mid).to(p_mid.dtype))
+        expanded = condition.expand(decoded, *feature.shape[2:])
+        y = self.g_a2(self.dyn_encoder(feature, expanded))
+        p_deep = self.g_ab2(condition.pool(y))
+        return {"y": y.float(), "p_mid": p_mid.float(), "p_deep": p_deep.float(), "regions": condition}
+
+    def finish(self, prepared: Mapping[str, Any], ctx: Context) -> Mapping[str, Any]:
+        """Scale y for the quality asked for."""
+        if self.gain is None:
+            return prepared
+        return {**prepared, "y": prepared["y"] * self.gain(ctx.knobs["quality"])}
+
+    def __call__(self, x: Tensor, condition: Regions, ctx: Context) -> Mapping[str, Any]:
+        return self.finish(self.prepare(x, condition, ctx), ctx)
+
+
+def latent_specs(config: Config) -> tuple[LatentSpec, ...]:
+    """What analysis, entropy model and synthesis agree on."""
+    return (
+        LatentSpec("y", config.latent, 16),
+        LatentSpec("p_mid", config.code_mid[-1], None, "factorized"),
+        LatentSpec("p_deep", config.code_deep[-1], None, "factorized"),
+        LatentSpec("regions", None, None, "labels"),
+    )

@@ -1,0 +1,102 @@
+"""The two configurations of the network. `full` is the paper's; `small` is what the wheel ships."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Config:
+    """Widths and shapes of a SegPIC network.
+
+    Attributes:
+        stem: space-to-depth factor in front of the first convolution (1: none).
+        mid: channels of the stages up to the middle features y' (the last one is theirs).
+        mid_stride: pixels per position of y'.
+        latent: channels M of y at stride 16.
+        hyper: channels of z at stride 64.
+        kernels: kernel sizes of the four (or, with a stem, three) downsampling convolutions.
+        wam_units: residual units per branch of the attention modules at y' and at y.
+        heads: attention heads.
+        tail: channels of the last synthesis stage.
+        code_mid, code_deep: widths of the prototype autoencoders' encoders; the last is the code.
+        decode: hidden widths of their decoders.
+        rat_mid, rat_deep: middle width of the region-adaptive transforms at y' and at y.
+        slices: channels per slice of y.
+        support: number of leading slices that later slices see.
+        hyper_features: channels of the hyper-decoders' output.
+        parameter_nets: hidden widths of the mean, scale and LRP networks.
+        exact: integer entropy path (portable files) instead of float.
+    """
+
+    stem: int
+    mid: tuple[int, ...]
+    mid_stride: int
+    latent: int
+    hyper: int
+    kernels: tuple[int, ...]
+    wam_units: tuple[int, int]
+    heads: int
+    tail: int
+    code_mid: tuple[int, ...]
+    code_deep: tuple[int, ...]
+    decode: tuple[int, int]
+    rat_mid: int
+    rat_deep: int
+    slices: tuple[int, ...]
+    support: int
+    hyper_features: int
+    parameter_nets: tuple[int, ...]
+    exact: bool
+
+
+SMALL = Config(
+    stem=4,
+    mid=(64, 128),
+    mid_stride=8,
+    latent=160,
+    hyper=48,
+    kernels=(3, 5, 3),
+    wam_units=(2, 1),
+    heads=4,
+    tail=24,
+    code_mid=(48, 32, 16),
+    code_deep=(64, 32, 16),
+    decode=(32, 64),
+    rat_mid=32,
+    rat_deep=48,
+    slices=(16, 16, 32, 48, 48),
+    support=3,
+    hyper_features=96,
+    parameter_nets=(48, 48),
+    exact=True,
+)
+
+FULL = Config(
+    stem=1,
+    mid=(192, 192),
+    mid_stride=4,
+    latent=320,
+    hyper=192,
+    kernels=(5, 5, 5, 5),
+    wam_units=(3, 3),
+    heads=8,
+    tail=32,
+    code_mid=(128, 96, 96),
+    code_deep=(192, 128, 96),
+    decode=(128, 192),
+    rat_mid=192,
+    rat_deep=320,
+    slices=(32,) * 10,
+    support=5,
+    hyper_features=320,
+    parameter_nets=(224, 176, 128, 64),
+    exact=False,
+)
+
+CONFIGS = {"small": SMALL, "full": FULL}
+
+
+def configured(name: str, **changes: object) -> Config:
+    """A configuration by name, with fields replaced (for ablations and searches)."""
+    return replace(CONFIGS[name], **changes)  # type: ignore[arg-type]

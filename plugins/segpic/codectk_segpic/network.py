@@ -1,0 +1,71 @@
+"""The whole network: the stages and what they share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from codectk.base.errors import UsageError
+from codectk.nn.backend import TorchBackend
+from codectk.spec.stages import Codec
+from codectk_segpic import prototypes
+from codectk_segpic.analysis import Analysis
+from codectk_segpic.conditioning import Conditioning
+from codectk_segpic.config import CONFIGS, Config, configured
+from codectk_segpic.entropy import EntropyModel
+from codectk_segpic.synthesis import Synthesis
+
+
+class Network(nn.Module):
+    """Owns every weight of SegPIC once.
+
+    Attributes:
+        g_sb: decoder of the middle prototypes, used at both ends.
+        conditioning, analysis, entropy_model, synthesis: the stages.
+    """
+
+    def __init__(self, config: Config):
+        super().__init__()
+        self.config = config
+        mid = config.mid[-1]
+        self.g_sb = prototypes.decoder(config.code_mid[-1], config.decode, mid)
+        self.conditioning = Conditioning()
+        self.analysis = Analysis(config, self.g_sb)
+        self.entropy_model = EntropyModel(config)
+        self.synthesis = Synthesis(config, self.g_sb)
+
+    def codec(self, weights_hash: str = "", device: str = "cpu") -> Codec:
+        """The stages wired together, sharing this network's weights."""
+        return Codec(
+            id="segpic",
+            stride=64,
+            weights_hash=weights_hash,
+            portable=self.config.exact,
+            analysis=self.analysis,
+            entropy_model=self.entropy_model,
+            synthesis=self.synthesis,
+            conditioning=self.conditioning,
+            backend=TorchBackend(device),
+        )
+
+
+def build(options: Mapping[str, Any]) -> Network:
+    """A network with fresh weights.
+
+    Args:
+        options: `config` names a configuration ("small" by default); other keys replace its fields.
+
+    Raises:
+        UsageError: an unknown configuration or field.
+    """
+    changes = dict(options)
+    name = changes.pop("config", "small")
+    if name not in CONFIGS:
+        raise UsageError(f"SegPIC has no configuration '{name}'; it has {', '.join(CONFIGS)}.")
+    try:
+        config = configured(name, **{k: tuple(v) if isinstance(v, list) else v for k, v in changes.items()})
+    except TypeError as error:
+        raise UsageError(f"SegPIC's configuration does not know that option: {error}.") from error
+    return Network(config)

@@ -1,0 +1,67 @@
+"""SegPIC's hooks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from codectk.spec.hooks import hookimpl
+
+if TYPE_CHECKING:
+    from codectk.spec.stages import Codec
+    from codectk_segpic.network import Network
+
+STAGES = {
+    "segpic.regions": "conditioning",
+    "segpic.rat_analysis": "analysis",
+    "segpic.charm_lrp": "entropy_model",
+    "segpic.rat_synthesis": "synthesis",
+}
+
+
+@hookimpl
+def codectk_codec(name: str, device: str) -> Codec | None:
+    """The shipped preset."""
+    if name != "segpic":
+        return None
+    from codectk_segpic.preset import load_preset
+
+    return load_preset("segpic-small", device)
+
+
+@hookimpl
+def codectk_network(name: str, options: Mapping[str, Any]) -> Network | None:
+    """An untrained network; `options` are `config` ("small" or "full") and fields of `Config` to change."""
+    if name != "segpic":
+        return None
+    from codectk_segpic.network import build
+
+    return build(options)
+
+
+def _stage(name: str, kind: str, options: Mapping[str, Any]) -> Any:
+    if STAGES.get(name) != kind:
+        return None
+    from codectk_segpic.network import build
+
+    return getattr(build(options), kind)
+
+
+@hookimpl
+def codectk_conditioning(name: str, options: Mapping[str, Any]) -> Any:
+    return _stage(name, "conditioning", options)
+
+
+@hookimpl
+def codectk_analysis(name: str, options: Mapping[str, Any]) -> Any:
+    return _stage(name, "analysis", options)
+
+
+@hookimpl
+def codectk_entropy_model(name: str, options: Mapping[str, Any]) -> Any:
+    return _stage(name, "entropy_model", options)
+
+
+@hookimpl
+def codectk_synthesis(name: str, options: Mapping[str, Any]) -> Any:
+    return _stage(name, "synthesis", options)

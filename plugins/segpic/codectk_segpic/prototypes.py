@@ -1,0 +1,43 @@
+"""Prototype autoencoders: a region's mean feature to a short integer code and back, by 1x1 convolutions."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from codectk.nn.blocks import GDN
+from codectk.nn.exact import ExactConv2d, ExactIGDN
+from codectk.nn.quantize import clamp_ste, round_ste
+
+CODE_MAX = 255
+"""Bound of prototype codes as the decoder's network sees them."""
+
+
+def encoder(channels: int, widths: tuple[int, ...]) -> nn.Sequential:
+    """`g_ab`: channels -> widths[0] GDN -> widths[1] GDN -> widths[2]."""
+    a, b, c = widths
+    return nn.Sequential(nn.Conv2d(channels, a, 1), GDN(a), nn.Conv2d(a, b, 1), GDN(b), nn.Conv2d(b, c, 1))
+
+
+def decoder(code: int, widths: tuple[int, int], channels: int) -> nn.Sequential:
+    """`g_sb`: code -> widths[0] IGDN -> widths[1] IGDN -> channels."""
+    a, b = widths
+    return nn.Sequential(
+        nn.Conv2d(code, a, 1), GDN(a, inverse=True), nn.Conv2d(a, b, 1), GDN(b, inverse=True), nn.Conv2d(b, channels, 1)
+    )
+
+
+def exact_decoder(code: int, widths: tuple[int, int], channels: int) -> nn.Sequential:
+    """The same in integers; codes enter with two fractional bits."""
+    a, b = widths
+    return nn.Sequential(
+        ExactConv2d(code, a, 1, in_bits=2, in_max=CODE_MAX),
+        ExactIGDN(a),
+        ExactConv2d(a, b, 1),
+        ExactIGDN(b),
+        ExactConv2d(b, channels, 1),
+    )
+
+
+def as_decoded(code: Tensor) -> Tensor:
+    """The code as both ends feed it to the decoder's network: integers within the network's input range."""
+    return clamp_ste(round_ste(code), -CODE_MAX, CODE_MAX)

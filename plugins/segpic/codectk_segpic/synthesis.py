@@ -1,0 +1,60 @@
+"""Synthesis transform: y and middle prototypes back to a picture.
+
+y / gain -> g_s0 -> RAT with decoded p_mid -> g_s1 -> x
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from codectk.base.types import Context
+from codectk.nn.blocks import conv3x3
+from codectk.nn.gain import Gain
+from codectk_segpic.analysis import latent_specs
+from codectk_segpic.config import Config
+from codectk_segpic.layers import WAM, Up
+from codectk_segpic.rat import RAT
+
+
+class Synthesis(nn.Module):
+    """SegPIC's decoder network: float32 (B, 3, H, W), nominally in [0, 1], not clamped.
+
+    Args:
+        config: widths.
+        proto_decoder: decoder of the middle prototypes, shared with the analysis.
+    """
+
+    def __init__(self, config: Config, proto_decoder: nn.Module):
+        super().__init__()
+        specs = {spec.name: spec for spec in latent_specs(config)}
+        self.needs = (specs["y"], specs["p_mid"], specs["regions"])
+        first, mid = config.mid
+        lead = WAM(config.latent, 4, config.heads, config.wam_units[1])
+        attend = WAM(mid, 8, config.heads, config.wam_units[0])
+        if config.stem > 1:
+            self.g_s0 = nn.Sequential(lead, Up(config.latent, mid, 1))
+            self.g_s1 = nn.Sequential(
+                attend,
+                Up(mid, first, 3),
+                Up(first, config.tail, 3),
+                conv3x3(config.tail, 12),
+                nn.PixelShuffle(2),
+            )
+        else:
+            self.g_s0 = nn.Sequential(lead, Up(config.latent, mid), Up(mid, mid))
+            self.g_s1 = nn.Sequential(attend, Up(mid, mid), Up(mid, config.tail), nn.Conv2d(config.tail, 3, 1))
+        self.proto_decoder = [proto_decoder]  # owned (and saved) by the network
+        self.dyn_decoder = RAT(mid, mid, config.rat_mid)
+        self.gain = Gain(config.latent, 1 / 0.3, 1 / 3.0) if config.exact else None
+
+    def __call__(self, latents: Mapping[str, Any], ctx: Context) -> Tensor:
+        y: Tensor = latents["y"]
+        if self.gain is not None:
+            y = y * self.gain(ctx.knobs["quality"])
+        feature = self.g_s0(y)
+        decoded = self.proto_decoder[0](latents["p_mid"])
+        expanded = latents["regions"].expand(decoded, *feature.shape[2:])
+        return self.g_s1(self.dyn_decoder(feature, expanded))

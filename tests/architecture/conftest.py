@@ -1,0 +1,70 @@
+"""The sources of the core, parsed once."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CORE = ROOT / "core" / "codectk"
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module: its dotted name, its line, and whether it runs when the importing module is imported."""
+
+    name: str
+    line: int
+    at_import: bool
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file. `module` is its dotted name, `room` the first folder or file below `codectk`, "" for its front."""
+
+    path: Path
+    module: str
+    room: str
+    imports: tuple[Import, ...]
+
+
+def parse(path: Path) -> Source:
+    """Read a file below CORE."""
+    parts = list(path.relative_to(CORE.parent).with_suffix("").parts)
+    package = parts[:-1]
+    if parts[-1] == "__init__":
+        parts.pop()
+    tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    found = tuple(_imports(tree, package, at_import=True))
+    return Source(path, ".".join(parts), parts[1] if len(parts) > 1 else "", found)
+
+
+def _imports(node: ast.AST, package: list[str], *, at_import: bool) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            for alias in child.names:
+                yield Import(alias.name, child.lineno, at_import)
+        elif isinstance(child, ast.ImportFrom):
+            base = package[: len(package) - child.level + 1] if child.level else []
+            start = ".".join([*base, *([child.module] if child.module else [])])
+            # `from a import b` names the module a.b if there is one, else a; both are offered.
+            yield Import(start, child.lineno, at_import)
+            for alias in child.names:
+                yield Import(f"{start}.{alias.name}", child.lineno, at_import)
+        else:
+            later = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) or _for_types(child)
+            yield from _imports(child, package, at_import=at_import and not later)
+
+
+def _for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+@pytest.fixture(scope="session")
+def sources() -> list[Source]:
+    """All files of the core."""
+    return [parse(path) for path in sorted(CORE.rglob("*.py"))]

@@ -1,0 +1,103 @@
+"""Rooms import only from rooms above them, and torch starts in its own rooms."""
+
+from __future__ import annotations
+
+import graphlib
+import subprocess
+import sys
+
+ABOVE = ("base", "bitstream", "coding", "picture", "weights", "spec", "plugins", "pipeline", "api")
+"""Rooms without torch, in order; `api` is the one file that stands for the pipeline."""
+
+RANK = {room: rank for rank, room in enumerate((*ABOVE, "nn", "train", "testing", "cli", "__main__"))}
+RANK["eval"] = RANK["train"]  # side by side: neither may import the other
+
+HEAVY = {"torch", "torchvision", "safetensors", "scipy", "matplotlib", "compressai", "timm", "diffusers"}
+WITHOUT_TORCH = {*ABOVE, "testing", "cli", "__main__", ""}
+
+
+def _room(name: str) -> str | None:
+    """Room of an imported module, or None for other packages and for the front of codectk."""
+    parts = name.split(".")
+    return parts[1] if parts[0] == "codectk" and len(parts) > 1 and parts[1] in RANK else None
+
+
+def test_every_room_has_a_place(sources):
+    assert {source.room for source in sources} <= {*RANK, ""}
+
+
+def test_imports_point_upwards(sources):
+    wrong = [
+        f"{source.module}:{found.line} imports {found.name}"
+        for source in sources
+        if source.room
+        for found in source.imports
+        if (room := _room(found.name)) and room != source.room and RANK[room] >= RANK[source.room]
+    ]
+    assert not wrong
+
+
+def test_the_contract_knows_only_base(sources):
+    (stages,) = [source for source in sources if source.module == "codectk.spec.stages"]
+    assert {_room(found.name) for found in stages.imports} - {None} == {"base"}
+
+
+def test_bytes_room_sees_no_arrays(sources):
+    wrong = [
+        f"{source.module}:{found.line} imports {found.name}"
+        for source in sources
+        if source.room == "bitstream"
+        for found in source.imports
+        if found.name.split(".")[0] in {"numpy", "PIL", "constriction"}
+    ]
+    assert not wrong
+
+
+def test_no_module_imports_itself_in_a_circle(sources):
+    modules = {source.module for source in sources}
+    graph = {
+        source.module: {found.name for found in source.imports if found.at_import and found.name in modules}
+        - {source.module}
+        for source in sources
+    }
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError naming the circle
+
+
+def test_nothing_heavy_at_module_level(sources):
+    wrong = [
+        f"{source.module}:{found.line} imports {found.name}"
+        for source in sources
+        if source.room in WITHOUT_TORCH
+        for found in source.imports
+        if found.at_import and found.name.split(".")[0] in HEAVY
+    ]
+    assert not wrong
+
+
+def test_verbs_import_torch_rooms_only_inside(sources):
+    wrong = [
+        f"{source.module}:{found.line} imports {found.name}"
+        for source in sources
+        if source.room in {"cli", "api", "__main__"}
+        for found in source.imports
+        if found.at_import and _room(found.name) in {"nn", "train", "eval"}
+    ]
+    assert not wrong
+
+
+def test_importing_all_of_them_brings_no_torch(sources):
+    """The same by experiment, which also sees what other packages pull in."""
+    modules = [source.module for source in sources if source.room in {*ABOVE, "cli", "__main__", ""}]
+    program = f"import sys, {', '.join(modules)}; print(sorted(set(sys.modules) & {HEAVY!r}))"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == "[]"
+
+
+def test_the_walk_finds_what_it_looks_for(sources):
+    """The tests above would pass on an empty list."""
+    assert len(sources) > 30 and {"base", "coding", "cli"} <= {source.room for source in sources}
+    names = {(source.module, found.name, found.at_import) for source in sources for found in source.imports}
+    assert ("codectk.spec.stages", "codectk.base.types", True) in names
+    assert ("codectk.cli.doctor", "torch", False) in names
+    assert any(name == "torch" and at_import for module, name, at_import in names if module.startswith("codectk.nn."))

@@ -1,0 +1,286 @@
+"""FORMAT.md is enough to write a reader: the one below was written from that page alone, without
+importing anything of the room, and must agree with the room on every example and on thousands of files."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import codectk.bitstream
+from codectk.base import errors, limits
+from codectk.bitstream.chunk import Chunk
+from codectk.bitstream.header import Header
+from codectk.bitstream.info import describe
+from codectk.bitstream.reader import read
+from codectk.bitstream.varint import encode_varint
+from codectk.bitstream.writer import write
+
+ROOM = Path(codectk.bitstream.__path__[0])
+PAGE = (ROOM / "FORMAT.md").read_text(encoding="utf-8")
+
+
+# ---------------------------------------------------------------- the independent reader
+
+
+class Refused(Exception):
+    pass
+
+
+def need(condition):
+    if not condition:
+        raise Refused
+
+
+def crc32(data):
+    register = 0xFFFFFFFF
+    for byte in data:
+        register ^= byte
+        for _ in range(8):
+            register = register >> 1 ^ (0xEDB88320 if register & 1 else 0)
+    return register ^ 0xFFFFFFFF
+
+
+class Bytes:
+    def __init__(self, data):
+        self.data, self.pos = data, 0
+
+    def take(self, count):
+        need(self.pos + count <= len(self.data))
+        self.pos += count
+        return self.data[self.pos - count : self.pos]
+
+    def varint(self):
+        groups = []
+        while not groups or groups[-1] & 0x80:
+            groups += self.take(1)
+            need(len(groups) <= 5)
+        need(len(groups) == 1 or groups[-1] != 0)
+        value = sum((group & 0x7F) << 7 * k for k, group in enumerate(groups))
+        need(value < 2**32)
+        return value
+
+
+def read_by_the_page(data):
+    """header fields as a dict, and chunks as (tag number, critical, payload, bytes in file)."""
+    need(len(data) <= 1073741824)
+    src = Bytes(data)
+    need(src.take(3) == bytes.fromhex("c7544b"))
+    byte = src.take(1)[0]
+    need(byte >> 4 == 1 and byte & 0b1100 == 0)
+    number = src.take(1)[0]
+    if number == 0:
+        codec, dist = (src.take(src.varint()).decode("latin-1") for _ in range(2))
+        need(len(codec) <= 64 and re.fullmatch("[a-z0-9]|[a-z0-9][a-z0-9._-]*[a-z0-9]", codec))
+        need(len(dist) <= 64 and re.fullmatch("[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]", dist))
+    else:
+        need(number <= 4)
+        codec = ["segpic", "egic", "hsc", "sgc"][number - 1]
+        dist = "codectk-" + codec
+    weights = src.take(4)
+    width, height = src.varint(), src.varint()
+    need(1 <= width <= 65535 and 1 <= height <= 65535 and width * height <= 200000000)
+    mask = src.take(1)[0]
+    need(mask < 64)
+    table = [
+        ("quality", 100, 10000), ("seed", 1, 4294967295), ("steps", 1, 1000),
+        ("strength", 1000, 1000), ("guidance", 100, 10000), ("realism", 1000, 1000),
+    ]  # fmt: skip
+    knobs = {}
+    for bit, (name, scale, largest) in enumerate(table):
+        if mask & 1 << bit:
+            value = src.varint()
+            need(value <= largest)
+            knobs[name] = value if scale == 1 else value / scale
+    covered = data[: src.pos]
+    chunks, last = [], False
+    while not last:
+        begin = src.pos
+        head = src.take(1)[0]
+        last = head & 0x80 != 0
+        length = len(data) - 4 - src.pos if last else src.varint()
+        need(length >= 0)
+        payload = src.take(length)
+        covered += data[begin : src.pos]
+        need(src.take(4) == crc32(covered).to_bytes(4, "little"))
+        tag, critical = head & 31, head & 32 != 0
+        need(head & 64 == 0)
+        earlier = [chunk[0] for chunk in chunks]
+        if tag == 0:
+            need(critical and length >= 3)
+        elif tag in (1, 2):
+            need(critical == (tag == 1) and length >= 1 and tag not in earlier and 0 not in earlier)
+            need(tag == 1 or length <= 16777216)
+        else:
+            need(not critical and length <= 16777216)
+        chunks.append((tag, critical, payload, src.pos - begin))
+        need(len(chunks) <= 4096)
+    need(src.pos == len(data) and any(chunk[0] == 0 for chunk in chunks))
+    fields = {
+        "codec": codec, "distribution": dist, "version": byte >> 4, "width": width, "height": height,
+        "weights": weights, "portable": byte & 1 != 0, "grey": byte & 2 != 0, "knobs": knobs,
+    }  # fmt: skip
+    return fields, chunks
+
+
+# ---------------------------------------------------------------- the examples on the page
+
+
+def blocks(kind):
+    return re.findall(rf"^```{kind}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def unhex(text):
+    return bytes.fromhex("".join(line.partition("|")[0] for line in text.splitlines()))
+
+
+EXAMPLES = list(zip(map(unhex, blocks("ctk")), map(json.loads, blocks("json")), strict=True))
+REFUSED = [line.split("|") for line in "".join(blocks("refuse")).splitlines()]
+
+
+def test_the_page_has_its_examples():
+    assert len(EXAMPLES) >= 3
+    assert len(REFUSED) >= 20
+    for link in re.findall(r"\]\((.*?)\)", PAGE):
+        assert (ROOM / link).is_file()
+
+
+@pytest.mark.parametrize(("data", "expected"), EXAMPLES)
+def test_examples_are_decoded_as_the_page_says(data, expected):
+    assert describe(data).to_json() == expected
+
+
+@pytest.mark.parametrize(("data", "expected"), EXAMPLES)
+def test_examples_are_what_the_writer_writes(data, expected):
+    found = read(data)
+    assert write(found.header, found.chunks) == data
+
+
+@pytest.mark.parametrize(("data", "expected"), EXAMPLES)
+def test_examples_are_decoded_by_the_independent_reader(data, expected):
+    fields, chunks = read_by_the_page(data)
+    for ours, theirs in [("distribution", "codec_distribution"), ("version", "format_version")]:
+        assert fields.pop(ours) == expected[theirs]
+    assert fields.pop("weights").hex() == (expected["weights_hash"] or "00000000")
+    assert fields == {name: expected[name] for name in fields}
+    assert [(chunk[3], chunk[1]) for chunk in chunks] == [(c["bytes"], c["critical"]) for c in expected["chunks"]]
+
+
+@pytest.mark.parametrize(("text", "remark"), REFUSED, ids=[remark.strip() for _, remark in REFUSED])
+def test_what_the_page_refuses(text, remark):
+    name = remark.partition(":")[0].strip()
+    with pytest.raises(errors.BitstreamError) as caught:
+        read(bytes.fromhex(text))
+    assert type(caught.value).__name__ == name
+    with pytest.raises(Refused):
+        read_by_the_page(bytes.fromhex(text))
+
+
+def test_the_smallest_file_is_the_one_the_page_names():
+    data = bytes.fromhex(re.search(r"smallest file: `([0-9a-f ]+)`", PAGE)[1])
+    assert write(Header("egic", "codectk-egic", 1, 1), [Chunk.of("LATS", b"\x01\x02\x03")]) == data
+
+
+def test_varint_examples():
+    listed = re.search(r"Examples: (.*)\.$", PAGE, re.MULTILINE)[1]
+    pairs = re.findall(r"(\d+) is `([0-9a-f ]+)`", listed)
+    assert len(pairs) == 5
+    for value, code in pairs:
+        assert encode_varint(int(value)) == bytes.fromhex(code)
+
+
+def test_check_value_of_the_crc():
+    assert crc32(b"123456789") == 0xCBF43926
+    assert "CBF43926" in PAGE
+
+
+def test_every_error_is_on_the_page():
+    tree = {errors.BitstreamError, *errors.BitstreamError.__subclasses__()}
+    section = PAGE.partition("## 8. Errors")[2].partition("## 9.")[0]
+    assert set(re.findall(r"^\| `(\w+)`", section, re.MULTILINE)) == {error.__name__ for error in tree}
+
+
+def test_limits_on_the_page_are_those_of_the_code():
+    values = [value for name, value in vars(limits).items() if name.startswith("MAX_")]
+    assert len(values) == 5
+    for value in values:
+        assert re.search(rf"\b{value}\b", PAGE)
+
+
+# ---------------------------------------------------------------- agreement far from the examples
+
+
+def agree(data):
+    """Both readers accept `data` with the same meaning, or both refuse it."""
+    try:
+        fields, chunks = read_by_the_page(data)
+    except Refused:
+        with pytest.raises(errors.BitstreamError):
+            read(data)
+        return False
+    found = read(data)
+    assert {name: getattr(found.header, name) for name in fields} == fields
+    names = {0: "LATS", 1: "ALPH", 2: "ICCP"}
+    assert [(names.get(n, f"x{n}"), p, c, size) for n, c, p, size in chunks] == [
+        (c.tag, c.payload, c.critical, size) for c, size in zip(found.chunks, found.sizes, strict=True)
+    ]
+    return True
+
+
+# Each part is mostly valid, so that about every third file is, and the others break few rules at once.
+ODD_VARINTS = ["8001", "8000", "ffff03", "808004", "ffffffff0f", "ffffffff1f", "e807", "e907", "904e", "914e", "00"]
+SMALL = st.integers(1, 127).map(lambda value: bytes([value]))
+VARINTS = st.one_of(SMALL, SMALL, SMALL, st.sampled_from(ODD_VARINTS).map(bytes.fromhex))
+TEXTS = st.sampled_from([b"\x01a", b"\x03a.b", b"\x02a-", b"\x00", b"\x40" + b"a" * 64, b"\x41" + b"a" * 65, b"\x02Ab"])
+CODECS = st.one_of(
+    st.integers(1, 4).map(lambda number: bytes([number])),
+    st.integers(1, 6).map(lambda number: bytes([number])),
+    st.tuples(TEXTS, TEXTS).map(lambda names: b"\x00" + names[0] + names[1]),
+)
+KNOBS = st.one_of(st.integers(0, 3), st.integers(0, 70)).flatmap(
+    lambda mask: st.lists(VARINTS, min_size=mask.bit_count(), max_size=mask.bit_count()).map(
+        lambda values: bytes([mask]) + b"".join(values)
+    )
+)
+FLAGS = st.sampled_from([0x10, 0x11, 0x12, 0x13] * 3 + [0x14, 0x20]).map(lambda byte: bytes([0xC7, 0x54, 0x4B, byte]))
+CHUNKS = st.one_of(
+    st.tuples(st.sampled_from([0x20, 0x20, 0x20, 0x0D, 0x03]), st.binary(min_size=3, max_size=6)),
+    st.tuples(st.sampled_from([0x20, 0x20, 0x20, 0x0D, 0x03]), st.binary(min_size=3, max_size=6)),
+    st.tuples(st.sampled_from([0x20, 0x21, 0x02, 0x22, 0x01, 0x00, 0x2D, 0x60]), st.binary(max_size=6)),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.tuples(FLAGS, CODECS, st.binary(min_size=4, max_size=4), VARINTS, VARINTS, KNOBS),
+    st.lists(CHUNKS, max_size=3),
+    CHUNKS,
+)
+def test_both_readers_agree_on_files_whose_checks_fit(header, middle, end):
+    covered = data = b"".join(header)
+    for head, payload, last in [(*chunk, False) for chunk in middle] + [(*end, True)]:
+        part = bytes([head | 0x80]) + payload if last else bytes([head, len(payload)]) + payload
+        covered += part
+        data += part + crc32(covered).to_bytes(4, "little")
+    agree(data)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.integers(1, 65535), st.integers(1, 3000), st.lists(st.binary(min_size=3, max_size=200), min_size=1, max_size=4),
+    st.one_of(st.none(), st.binary(min_size=1, max_size=200)), st.integers(0, 10000), st.booleans(),
+)  # fmt: skip
+def test_both_readers_agree_on_written_files(width, height, slices, icc, quality, grey):
+    header = Header("toy", "Toy", width, height, knobs={"quality": quality / 100, "seed": width}, grey=grey)
+    chunks = [Chunk.of("LATS", data) for data in slices] + ([] if icc is None else [Chunk.of("ICCP", icc)])
+    assert agree(write(header, chunks))
+
+
+@settings(deadline=None)
+@given(st.sampled_from([data for data, _ in EXAMPLES]), st.integers(0, 10**6), st.integers(1, 255))
+def test_both_readers_refuse_damage(data, place, mask):
+    damaged = bytearray(data)
+    damaged[place % len(data)] ^= mask
+    assert not agree(bytes(damaged))

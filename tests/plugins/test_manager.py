@@ -1,0 +1,172 @@
+"""One plugin is imported at a time, and whatever it does wrong is a sentence with its name."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from codectk.base.errors import (
+    PluginBrokenError,
+    PluginIncompatibleError,
+    PluginMissingError,
+    UsageError,
+    WeightsError,
+)
+from codectk.plugins import manager
+
+GOOD = """
+from codectk.spec.hooks import hookimpl
+from codectk.spec.stages import Codec
+
+@hookimpl
+def codectk_codec(name, device):
+    return Codec(id=name, stride=8, weights_hash="", portable=True, analysis=device, entropy_model=None, synthesis=None)
+
+@hookimpl
+def codectk_post(name, options):
+    return (name, options) if name == "alpha.sharpen" else None
+"""
+
+NETWORK = """
+@hookimpl
+def codectk_network(name, options):
+    return [name, options]
+"""
+
+COMPONENTS = """
+[[component]]
+id = "{name}.sharpen"
+kind = "post"
+
+[[component]]
+id = "{name}.forgotten"
+kind = "post"
+"""
+
+
+@pytest.fixture(autouse=True)
+def _fresh():
+    manager.forget()
+    yield
+    manager.forget()
+
+
+def _codec_hook(body: str) -> str:
+    return f"from codectk.spec.hooks import hookimpl\n@hookimpl\ndef codectk_codec(name, device):\n    {body}\n"
+
+
+def test_only_the_plugin_in_use_is_imported(site):
+    site.add("alpha", GOOD)
+    site.add("beta", "raise RuntimeError('imported')")
+    codec, card, record = manager.codec("alpha", "cuda:1")
+    assert (codec.id, codec.analysis, card.stride, record.distribution) == ("alpha", "cuda:1", 8, "codectk-alpha")
+    assert "fake_alpha.plugin" in sys.modules and "fake_beta" not in sys.modules
+
+
+def test_finding_a_card_imports_nothing(site):
+    site.add("alpha", "raise RuntimeError('imported')")
+    card, _ = manager.find_codec("alpha")
+    assert card.rate_knob is not None and card.rate_knob.name == "quality"
+    assert "fake_alpha" not in sys.modules
+
+
+def test_a_codec_is_built_once_per_device(site):
+    site.add("alpha", GOOD)
+    first = manager.codec("alpha")[0]
+    assert manager.codec("alpha")[0] is first
+    assert manager.codec("alpha", "cuda")[0] is not first
+    manager.forget()
+    assert manager.codec("alpha")[0] is not first
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        ("raise RuntimeError('first line\\nsecond')", "cannot be imported: RuntimeError: first line second."),
+        ("import a_package_nobody_has", "cannot be imported: ModuleNotFoundError: No module named"),
+        ("import sys; sys.exit(3)", "cannot be imported: SystemExit: 3."),
+        ("def broken(:", "cannot be imported: SyntaxError"),
+        (_codec_hook("return None").replace("device", "gadget"), "has a wrong hook"),
+        (_codec_hook("return None").replace("codectk_codec", "codectk_kodec"), "has a wrong hook"),
+        (_codec_hook("return None"), "lists codec 'alpha' in its card but did not build it"),
+        ("", "lists codec 'alpha' in its card but did not build it"),
+        (_codec_hook("return 'a string'"), "built a str instead of a Codec"),
+        (_codec_hook("return {}[name]"), "failed in codectk_codec('alpha', 'cpu'): KeyError: 'alpha'."),
+    ],
+)
+def test_a_faulty_module_is_named(site, code: str, sentence: str):
+    site.add("alpha", code)
+    with pytest.raises(PluginBrokenError) as caught:
+        manager.codec("alpha")
+    assert str(caught.value).startswith("Plugin 'alpha' (codectk-alpha 1.0) ")
+    assert sentence in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_errors_raised_on_purpose_pass_through(site):
+    site.add("alpha", _codec_hook("from codectk.base.errors import WeightsError; raise WeightsError('No weights.')"))
+    with pytest.raises(WeightsError, match="No weights"):
+        manager.codec("alpha")
+
+
+def test_a_codec_of_a_plugin_that_is_not_ok(site):
+    site.add("alpha", card=None)
+    site.add("beta", card="api = 9")
+    with pytest.raises(PluginBrokenError, match=r"'alpha' .* is broken: .*card.toml"):
+        manager.codec("alpha")
+    with pytest.raises(PluginIncompatibleError, match="API 9"):
+        manager.codec("other", distribution="codectk-beta")
+    with pytest.raises(PluginIncompatibleError, match="API 9"):
+        manager.load("beta")
+
+
+def test_a_duplicate_names_both_owners(site):
+    site.add("alpha", GOOD)
+    site.add("beta", GOOD, card=(site.path / "fake_alpha" / "card.toml").read_text())
+    with pytest.raises(PluginBrokenError, match=r"codectk-alpha 1.0.*codectk-beta 1.0"):
+        manager.codec("alpha")
+
+
+def test_a_missing_codec_names_what_to_install(site, monkeypatch):
+    monkeypatch.setenv("CODECTK_PLUGINS", "alpha")
+    site.add("alpha", GOOD)
+    with pytest.raises(PluginMissingError, match=r"pip install codectk-hsc$"):
+        manager.codec("hsc")
+    with pytest.raises(PluginMissingError, match=r"pip install acme-codecs$"):
+        manager.codec("acme", distribution="acme-codecs")
+    with pytest.raises(PluginMissingError, match=r"did you mean 'alpha'.*installed codecs: alpha"):
+        manager.codec("alfa")
+
+
+def test_the_allow_list_is_mentioned_when_it_hides_a_plugin(site, monkeypatch):
+    site.add("alpha", GOOD)
+    monkeypatch.setenv("CODECTK_PLUGINS", "beta")
+    with pytest.raises(PluginMissingError, match="CODECTK_PLUGINS leaves"):
+        manager.codec("alpha")
+    with pytest.raises(PluginMissingError, match="CODECTK_PLUGINS leaves"):
+        manager.load("alpha")
+    with pytest.raises(PluginMissingError, match="No plugin 'zeta'"):
+        manager.load("zeta")
+
+
+def test_networks(site):
+    site.add("alpha", GOOD + NETWORK)
+    site.add("beta", GOOD)
+    assert manager.network("alpha", {"config": "small"}) == ["alpha", {"config": "small"}]
+    with pytest.raises(UsageError, match="offers no network to train"):
+        manager.network("beta")
+
+
+def test_components(site):
+    site.add("alpha", GOOD, card='api = 1\ntitle = ""\nsummary = ""\nlicence = ""\n' + COMPONENTS)
+    assert manager.component("post", "alpha.sharpen", {"amount": 2}) == ("alpha.sharpen", {"amount": 2})
+    with pytest.raises(PluginBrokenError, match=r"lists 'alpha.forgotten' in its card but did not build it"):
+        manager.component("post", "alpha.forgotten")
+    with pytest.raises(UsageError, match=r"no post component 'alpha.blur'; plugin 'alpha' has: alpha.sharpen"):
+        manager.component("post", "alpha.blur")
+    with pytest.raises(UsageError, match=r"no analysis component 'alpha.sharpen'.*has: none"):
+        manager.component("analysis", "alpha.sharpen")
+    with pytest.raises(UsageError, match="no component kind 'filter'"):
+        manager.component("filter", "alpha.sharpen")
+    with pytest.raises(PluginMissingError, match="No plugin 'beta'"):
+        manager.component("post", "beta.sharpen")
