@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from codectk.plugins import manager
 from codectk.testing.install import installed
 
 CARD = """
@@ -36,6 +37,66 @@ type = "float"
 min = 0
 max = 1
 default = 0.5
+"""
+
+
+WEIGHTED = """
+import os
+from dataclasses import replace
+
+import numpy as np
+
+from codectk.base.errors import WeightsError
+from codectk.spec.hooks import hookimpl
+from codectk.weights.store import sha256_of
+
+@hookimpl
+def codectk_codec(name, device, weights):
+    if weights is None and os.environ.get("WEIGHTED_LOST"):
+        raise WeightsError("The plugin lost its weights.")
+    from codectk_pocket import plugin
+
+    built = replace(plugin.codectk_codec("pocket", device), id=name, post=None)
+    if weights is None:
+        return replace(built, weights_hash="ab" * 32)
+    return replace(built, weights_hash=sha256_of(weights), without_knobs=frozenset({"seed"}))
+
+@hookimpl
+def codectk_weights_import(path):
+    data = path.read_bytes()
+    if not data.startswith(b"numbers "):
+        raise WeightsError(f"{path} is no checkpoint: it lacks 'numbers'.")
+    return {"x": np.array(data.split()[1:], dtype=np.float32)}, {"source": path.name}
+"""
+"""A plugin whose codec takes weights: the transform of `pocket`, which knows nothing of them."""
+
+WEIGHTED_CARD = """
+api = 1
+title = "Weighted"
+summary = "A plugin made by a test"
+licence = "CC0-1.0"
+
+[[codec]]
+name = "weighted"
+summary = "A codec with weights"
+stride = 16
+
+[codec.knobs.quality]
+side = "encoder"
+type = "float"
+min = 0
+max = 100
+default = 50
+coded = true
+rate = true
+
+[codec.knobs.seed]
+side = "encoder"
+type = "int"
+min = 0
+max = 9
+default = 7
+coded = true
 """
 
 
@@ -101,3 +162,12 @@ def pocket(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("CODECTK_STRICT_PLUGINS", raising=False)
     with installed(Path(__file__).parent / "third_party" / "codectk_pocket") as folders:
         yield folders
+
+
+@pytest.fixture
+def weighted(site, pocket, tmp_path, monkeypatch: pytest.MonkeyPatch):
+    """The plugin and codec `weighted` with an empty store; the value is the folder of its package."""
+    monkeypatch.setenv("CODECTK_HOME", str(tmp_path / "home"))
+    package = site.add("weighted", WEIGHTED, card=WEIGHTED_CARD)
+    yield site.path / package
+    manager.forget()

@@ -26,6 +26,7 @@ def encode(
     image: Source,
     codec: str = "segpic",
     *,
+    weights: str | None = None,
     target_bpp: float | None = None,
     target_bytes: float | None = None,
     strict: bool = False,
@@ -39,6 +40,7 @@ def encode(
     Args:
         image: path, bytes of a picture file, PIL image, numpy uint8 (H, W, 3) or (H, W), or a `Picture`.
         codec: name of an installed codec.
+        weights: name or hash of other weights than the codec's own, from `codectk weights list`.
         target_bpp: wanted size of the whole file in bits per pixel; the rate knob is searched.
         target_bytes: the same in bytes.
         strict: with a target, never go above it.
@@ -70,7 +72,7 @@ def encode(
     picture = image if isinstance(image, Picture) else read_picture(image, keep_icc=keep_icc)
     if target_bpp is not None:
         target_bytes = target_bpp * picture.width * picture.height / 8
-    ready = load(codec, device)
+    ready = load(codec, device, weights=weights)
     rate = ready.card.rate_knob
     if target_bytes is not None and rate is not None and rate.name in knobs:
         raise UsageError(f"A target size and {rate.name} contradict each other; give one of them.")
@@ -108,10 +110,9 @@ def decode_picture(data: Data, *, device: str = "cpu", **knobs: Any) -> Picture:
     container = read(_bytes(data))
 
     from codectk.pipeline.decode import decode_container
-    from codectk.pipeline.load import load
+    from codectk.pipeline.load import load_for
 
-    header = container.header
-    return decode_container(container, load(header.codec, device, distribution=header.distribution), knobs)
+    return decode_container(container, load_for(container.header, device), knobs)
 
 
 def info(data: Data) -> Info:

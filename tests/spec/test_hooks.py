@@ -16,7 +16,8 @@ def _specs() -> dict[str, inspect.Signature]:
 
 def test_the_hooks_and_their_arguments():
     arguments = {name: tuple(signature.parameters) for name, signature in _specs().items()}
-    assert arguments.pop("codectk_codec") == ("name", "device")
+    assert arguments.pop("codectk_codec") == ("name", "device", "weights")
+    assert arguments.pop("codectk_weights_import") == ("codec", "path")
     assert arguments.pop("codectk_edits") == ("codec",)
     assert arguments.pop("codectk_network") == ("name", "options")
     assert arguments == {f"codectk_{kind}": ("name", "options") for kind in COMPONENT_KINDS}
@@ -37,7 +38,7 @@ def test_the_first_answer_wins():
     manager.add_hookspecs(hooks)
     manager.register(Answers())
     manager.register(Silent())
-    assert manager.hook.codectk_codec(name="x", device="cpu") == ("x", "cpu")
+    assert manager.hook.codectk_codec(name="x", device="cpu", weights=None) == ("x", "cpu")
 
 
 def test_every_hook_is_documented():

@@ -4,11 +4,13 @@ import socket
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from codectk.base.errors import OutputError, WeightsError
 from codectk.weights.manifest import read_manifest
-from codectk.weights.store import add, find_by_hash, resolve, sha256_of, store_folder, stored
+from codectk.weights.store import add, find_by_hash, label_of, resolve, save, sha256_of, store_folder, stored
+from codectk.weights.tensors import load_tensors, read_metadata
 
 PACKAGE = "codectk_fakeweights"
 
@@ -111,6 +113,24 @@ def test_add_refuses(store, weights_file, tmp_path):
     with pytest.raises(WeightsError, match="cannot be read"):
         add(tmp_path / "missing", "one")
     assert stored() == ()
+
+
+def test_save_writes_under_the_hash_and_leaves_nothing_else(store):
+    kept = save({"x": np.arange(3, dtype=np.float32)}, {"codec": "toy"}, "one.v1")
+    assert kept == store / f"one.v1-{sha256_of(kept)[:8]}.safetensors"
+    assert label_of(kept) == ("one.v1", sha256_of(kept)[:8])
+    assert load_tensors(kept)["x"].tolist() == [0, 1, 2] and read_metadata(kept) == {"codec": "toy"}
+    assert save({"x": np.arange(3, dtype=np.float32)}, {"codec": "toy"}, "one.v1") == kept
+    for bad in (lambda: save({"x": np.array(["text"])}, {}, "two"), lambda: save({}, {}, "../two")):
+        with pytest.raises(WeightsError):
+            bad()
+    assert list(store.iterdir()) == [kept]
+
+
+def test_labels_of_files_that_are_not_named_by_the_store():
+    assert label_of(Path("model.safetensors")) == ("model", "")
+    assert label_of(Path("my-model.safetensors")) == ("my-model", "")
+    assert label_of(Path("a-b-01234567.safetensors")) == ("a-b", "01234567")
 
 
 def test_add_to_a_place_that_cannot_be(weights_file, tmp_path, monkeypatch):

@@ -39,6 +39,17 @@ def test_round_trip(tmp_path):
     assert read_metadata(path) == {}
 
 
+def test_a_header_whose_length_looks_like_a_pickle(tmp_path):
+    path = tmp_path / "w.safetensors"
+    for length in range(40):
+        save_tensors(path, {"x": np.zeros(1)}, {"text": "-" * (8 * length)})
+        if path.read_bytes()[:1] == b"\x80":
+            break
+    assert path.read_bytes()[:1] == b"\x80"
+    assert load_tensors(path).keys() == {"x"}
+    assert read_metadata(path)["text"]
+
+
 def test_memory_layout_and_byte_order_do_not_matter(tmp_path):
     matrix = np.arange(6, dtype=np.float32).reshape(2, 3)
     save_tensors(

@@ -23,6 +23,7 @@ SUFFIX = ".ctk"
 @click.argument("sources", nargs=-1, required=True, metavar="IN...")
 @click.option("-o", "--output", required=True, metavar="OUT", help=f"A {SUFFIX} file, or a folder for several inputs.")
 @click.option("--codec", default="segpic", show_default=True, metavar="NAME", help="See 'codectk plugins'.")
+@click.option("--weights", metavar="NAME", help="Other weights than the codec's own; see 'codectk weights list'.")
 @knob_options
 @click.option("--target-bpp", type=float, metavar="N", help="Search for a file of N bits per pixel.")
 @click.option("--target-bytes", type=float, metavar="N", help="Search for a file of N bytes.")
@@ -37,6 +38,7 @@ def command(
     sources: tuple[str, ...],
     output: str,
     codec: str,
+    weights: str | None,
     pairs: tuple[str, ...],
     quality: str | None,
     seed: str | None,
@@ -64,7 +66,7 @@ def command(
     card, _ = find_codec(codec)
     resolve_knobs(card, knobs, "encoder")
     jobs = batch.plan(sources, output, SUFFIX)
-    arguments = {"codec": codec, "strict": strict, "device": device, **targets, **knobs}
+    arguments = {"codec": codec, "weights": weights, "strict": strict, "device": device, **targets, **knobs}
 
     def work(job: Job, bar: Bar) -> Done:
         return _encode(job, keep_icc, arguments, bar)

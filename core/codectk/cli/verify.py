@@ -83,7 +83,7 @@ def verify(source: str, device: str = "cpu", *, quick: bool = False) -> list[Che
     from codectk import api
 
     try:
-        info = api.info(source)
+        api.info(source)
     except BitstreamError as error:
         return [
             Check("container", "failed", str(error), error),
@@ -95,23 +95,30 @@ def verify(source: str, device: str = "cpu", *, quick: bool = False) -> list[Che
 
     from codectk.bitstream.reader import read
     from codectk.pipeline.decode import decode_latents
-    from codectk.pipeline.load import load
+    from codectk.pipeline.load import load_for
 
+    container = read(Path(source).read_bytes())
     try:
-        ready = load(info.codec, device, distribution=info.codec_distribution)
+        ready = load_for(container.header, device)
+    except WeightsError as error:
+        return [whole, *_wrong_weights(error)]
     except CodectkError as error:
         # The file is not at fault if this installation cannot run its codec.
         return [whole, *_unchecked(str(error), "weights", "latents")]
     right = Check("weights", "ok")
     try:
-        decode_latents(read(Path(source).read_bytes()), ready)
+        decode_latents(container, ready)
     except WeightsError as error:
-        return [whole, Check("weights", "failed", str(error), error), *_unchecked("The weights are others.", "latents")]
+        return [whole, *_wrong_weights(error)]
     except (BitstreamError, MismatchError) as error:
         return [whole, right, Check("latents", "failed", str(error), error)]
     except CodectkError as error:
         return [whole, right, *_unchecked(str(error), "latents")]
     return [whole, right, Check("latents", "ok")]
+
+
+def _wrong_weights(error: WeightsError) -> list[Check]:
+    return [Check("weights", "failed", str(error), error), *_unchecked("The right weights are needed.", "latents")]
 
 
 def _unchecked(reason: str, *names: str) -> list[Check]:

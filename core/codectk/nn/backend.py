@@ -19,5 +19,5 @@ class TorchBackend:
         return x.permute(2, 0, 1).unsqueeze(0)
 
     def to_pixels(self, x: Tensor) -> np.ndarray:
-        pixels: np.ndarray = x[0].permute(1, 2, 0).float().cpu().numpy()
+        pixels: np.ndarray = x[0].detach().permute(1, 2, 0).float().cpu().numpy()
         return pixels

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from codectk.nn.quantize import clamp_ste
 
 PEDESTAL = 2.0**-36
 BETA_MIN = 1e-6
@@ -28,8 +32,9 @@ class GDN(nn.Module):
         self.gamma = nn.Parameter(torch.sqrt(0.1 * torch.eye(channels) + PEDESTAL))
 
     def forward(self, x: Tensor) -> Tensor:
-        beta = self.beta.clamp_min((BETA_MIN + PEDESTAL) ** 0.5) ** 2 - PEDESTAL
-        gamma = self.gamma.clamp_min(PEDESTAL**0.5) ** 2 - PEDESTAL
+        # A plain clamp would end the learning of a weight at its bound, and most of gamma starts there.
+        beta = clamp_ste(self.beta, (BETA_MIN + PEDESTAL) ** 0.5, math.inf) ** 2 - PEDESTAL
+        gamma = clamp_ste(self.gamma, PEDESTAL**0.5, math.inf) ** 2 - PEDESTAL
         norm = F.conv2d(x * x, gamma[:, :, None, None], beta)
         return x * (torch.sqrt(norm) if self.inverse else torch.rsqrt(norm))
 

@@ -26,7 +26,8 @@ class TensorCoder(Protocol):
         """Code one array of integers.
 
         Args:
-            index: table index per symbol (integers in any dtype).
+            index: table index per symbol in any dtype; between two tables, a `Meter` interpolates where the prior
+                can, and the others take the nearer one.
             value: real values that are rounded and coded, or None to decode.
             prior: the probability model.
 
@@ -86,7 +87,7 @@ class _ArrayCoder:
     def code(self, index: Tensor, value: Tensor | None, prior: Prior) -> Tensor:
         if prior.tables is None:
             raise WeightsError(f"the prior '{prior.label}' has no coding tables; export the checkpoint first.")
-        indices = index.to("cpu", torch.int32).numpy()
+        indices = index.round().to("cpu", torch.int32).numpy()
         symbols = None
         if value is not None:
             symbols = np.ascontiguousarray(torch.round(value).to("cpu", torch.int32).numpy())

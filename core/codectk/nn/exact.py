@@ -15,11 +15,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codectk.base.errors import WeightsError
+from codectk.base.errors import ContractError, WeightsError
+from codectk.nn.convolution import convolve, plain_sums
 from codectk.nn.quantize import clamp_ste, round_ste
 
 BITS = 6
@@ -34,35 +36,9 @@ LEAK = 0.125
 
 @contextmanager
 def exact_math(device: torch.device | str = "cpu") -> Iterator[None]:
-    """Switch off everything that may leave float32: autocast, TF32, bfloat16 shortcuts, algorithm search."""
-    precision = torch.get_float32_matmul_precision()
-    kind = torch.device(device).type
-    torch.set_float32_matmul_precision("highest")
-    try:
-        with (
-            torch.autocast(kind, enabled=False),
-            torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False),
-        ):
-            yield
-    finally:
-        torch.set_float32_matmul_precision(precision)
-
-
-def exact_conv2d(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int, groups: int) -> Tensor:
-    """Convolution of integers in float32 that never leaves the integers.
-
-    On the CPU the direct algorithm is used anyway; elsewhere a library may pick Winograd or FFT, which are not
-    exact, so the convolution is written as a matrix product of unfolded patches.
-    """
-    if x.device.type == "cpu":
-        return F.conv2d(x, weight, bias, stride, padding, 1, groups)
-    out_channels, _, kh, kw = weight.shape
-    height = (x.shape[2] + 2 * padding - kh) // stride + 1
-    width = (x.shape[3] + 2 * padding - kw) // stride + 1
-    patches = F.unfold(x, (kh, kw), padding=padding, stride=stride)  # (B, C*kh*kw, L)
-    patches = patches.reshape(x.shape[0], groups, -1, height * width)
-    product = torch.matmul(weight.reshape(groups, out_channels // groups, -1), patches)
-    return product.reshape(x.shape[0], out_channels, height, width) + bias.view(1, -1, 1, 1)
+    """Switch off everything that may leave float32: autocast in this thread, the rest in this process."""
+    with torch.autocast(torch.device(device).type, enabled=False), plain_sums:
+        yield
 
 
 class ExactConv2d(nn.Module):
@@ -76,6 +52,9 @@ class ExactConv2d(nn.Module):
         leaky: apply a leaky ReLU (slope 1/8) before rounding.
 
     Shape: float32 integers (B, in_channels, H, W) -> float32 integers (B, out_channels, H', W').
+
+    Raises:
+        ContractError: so many inputs of that size that even weights of one break the bound.
     """
 
     def __init__(
@@ -94,15 +73,23 @@ class ExactConv2d(nn.Module):
         leaky: bool = False,
     ):
         super().__init__()
+        fan_in = in_channels // groups * kernel**2
+        if fan_in * in_max >= ACCUMULATOR_LIMIT:
+            raise ContractError(f"an integer layer cannot sum {fan_in} products with inputs of up to {in_max} exactly.")
         reference = nn.Conv2d(in_channels, out_channels, kernel, groups=groups)
         self.weight: nn.Parameter | None = nn.Parameter(reference.weight.detach().clone())
         self.bias: nn.Parameter | None = nn.Parameter(torch.zeros(out_channels))
         self.stride, self.padding, self.groups = stride, kernel // 2, groups
         self.in_bits, self.out_bits, self.in_max = in_bits, out_bits, in_max
         self.out_min, self.out_max, self.leaky = out_min, out_max, leaky
+        self.int_weight: Tensor | None
+        self.int_bias: Tensor | None
+        self.shift: Tensor | None
+        self.scale: Tensor | None
         self.register_buffer("int_weight", None)
         self.register_buffer("int_bias", None)
         self.register_buffer("shift", None)
+        self.register_buffer("scale", None, persistent=False)  # 2**shift, made where it is exact
 
     def exponents(self) -> Tensor:
         """Largest exponent e per output channel for which weights * 2**e obey both bounds. int-valued (C,)."""
@@ -113,22 +100,23 @@ class ExactConv2d(nn.Module):
         room = ACCUMULATOR_LIMIT - 2 - self.in_max * weight.shape[1] / 2
         by_sum = room / (self.in_max * weight.sum(1) + bias * 2.0**self.in_bits + 1e-12)
         by_weight = (WEIGHT_MAX + 0.49) / (weight.amax(1) + 1e-12)
-        return torch.floor(torch.log2(torch.minimum(by_sum, by_weight))).clamp(-20, 20)
+        return torch.floor(torch.log2(torch.minimum(by_sum, by_weight))).clamp(-100, 20)
 
     def integers(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Integer weight, integer bias and power-of-two output scale, each float32 and differentiable."""
-        if self.int_weight is not None:
-            return self.int_weight, self.int_bias, torch.exp2(self.shift)
+        """Integer weight, integer bias and log2 of the output scale, each float32; the first two differentiable."""
+        if self.int_weight is not None and self.int_bias is not None and self.shift is not None:
+            return self.int_weight, self.int_bias, self.shift
         assert self.weight is not None and self.bias is not None
         exponent = self.exponents().to(self.weight.dtype)
         scale = torch.exp2(exponent)
         weight = round_ste(self.weight * scale.view(-1, 1, 1, 1))
         bias = round_ste(self.bias * scale * 2.0**self.in_bits)
-        return weight, bias, torch.exp2(self.out_bits - self.in_bits - exponent)
+        return weight, bias, self.out_bits - self.in_bits - exponent
 
     def forward(self, x: Tensor) -> Tensor:
-        weight, bias, scale = self.integers()
-        total = exact_conv2d(x, weight, bias, self.stride, self.padding, self.groups)
+        weight, bias, shift = self.integers()
+        scale = torch.exp2(shift) if self.scale is None else self.scale
+        total = convolve(x, weight, bias, self.stride, self.padding, self.groups)
         y = total * scale.view(1, -1, 1, 1)
         if self.leaky:
             y = F.leaky_relu(y, LEAK)
@@ -137,8 +125,7 @@ class ExactConv2d(nn.Module):
     @torch.no_grad()
     def freeze(self) -> None:
         """Replace the trainable weights by their integers."""
-        weight, bias, scale = self.integers()
-        self.install(weight, bias, torch.log2(scale))
+        self.install(*self.integers())
 
     def install(self, weight: Tensor, bias: Tensor, shift: Tensor) -> None:
         """Use stored integers, after proving the bound on them.
@@ -146,12 +133,25 @@ class ExactConv2d(nn.Module):
         Args:
             weight: integers (out, in/groups, k, k) in [-127, 127].
             bias: integers (out,).
-            shift: log2 of the output scale, integers (out,).
+            shift: log2 of the output scale, integers (out,) in [-126, 127].
 
         Raises:
-            WeightsError: a weight is out of range or the accumulator bound does not hold.
+            WeightsError: a shape is wrong, a value is no integer or out of range, or the accumulator bound does
+                not hold.
         """
-        weight, bias, shift = weight.detach().float(), bias.detach().float(), shift.detach().float()
+        like = self.weight if self.weight is not None else self.int_weight
+        assert like is not None
+        expected = like.shape
+        weight, bias, shift = (value.detach().to(like.device, torch.float32) for value in (weight, bias, shift))
+        if weight.shape != expected or not bias.shape == shift.shape == expected[:1]:
+            raise WeightsError(
+                f"an integer layer has weights of shape {tuple(weight.shape)}, expected {tuple(expected)}, "
+                f"with {bias.numel()} biases and {shift.numel()} shifts."
+            )
+        if any(not torch.equal(value, value.round()) for value in (weight, bias, shift)):  # also finds NaN
+            raise WeightsError("an integer layer has values that are not integers.")
+        if shift.min() < -126 or shift.max() > 127:
+            raise WeightsError("an integer layer has a scale that float32 does not hold.")
         worst = (weight.double().abs().flatten(1).sum(1) * self.in_max + bias.double().abs()).max().item()
         if weight.abs().max() > WEIGHT_MAX or worst >= ACCUMULATOR_LIMIT:
             raise WeightsError(
@@ -159,6 +159,9 @@ class ExactConv2d(nn.Module):
             )
         self.weight = self.bias = None
         self.int_weight, self.int_bias, self.shift = weight, bias, shift
+        # Not torch.exp2, which may be off by a bit on some devices.
+        scale = np.ldexp(np.float32(1), shift.cpu().numpy().astype(np.int32))
+        self.scale = torch.from_numpy(scale).to(shift.device)
 
 
 class ExactTable(nn.Module):
@@ -174,6 +177,7 @@ class ExactTable(nn.Module):
         super().__init__()
         self.function = function
         self.in_bits, self.in_max, self.out_bits = in_bits, in_max, out_bits
+        self.table: Tensor | None
         self.register_buffer("table", None)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -195,6 +199,8 @@ class ExactTable(nn.Module):
             raise WeightsError(
                 f"a nonlinearity table has {tuple(table.shape)} entries, expected {2 * self.in_max + 1}."
             )
+        if not torch.equal(table, table.round()):
+            raise WeightsError("a nonlinearity table has values that are not integers.")
         self.table = table.detach().float()
 
 

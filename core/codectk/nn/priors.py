@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -84,6 +86,9 @@ class GaussianPrior(Prior):
 class FactorizedPrior(Prior):
     """A learned univariate density per channel (Ballé et al. 2018, appendix 6.1).
 
+    Symbol s of channel c stands for the value s + medians[c]. Medians are zero unless published weights bring
+    others; they are no parameters and belong to the coding tables, with which they are stored.
+
     Args:
         label: accounting name.
         channels: number of channels; the table index of a symbol is its channel.
@@ -94,10 +99,12 @@ class FactorizedPrior(Prior):
     def __init__(self, label: str, channels: int, filters: tuple[int, ...] = (3, 3, 3, 3), init_scale: float = 10.0):
         super().__init__(label)
         self.channels = channels
+        self.medians: Tensor
+        self.register_buffer("medians", torch.zeros(1, channels, 1, 1), persistent=False)
         widths = (1, *filters, 1)
         scale = init_scale ** (1 / (len(filters) + 1))
         self.matrices, self.biases, self.factors = nn.ParameterList(), nn.ParameterList(), nn.ParameterList()
-        for i, (a, b) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        for i, (a, b) in enumerate(itertools.pairwise(widths)):
             init = math.log(math.expm1(1 / scale / b))
             self.matrices.append(nn.Parameter(torch.full((channels, b, a), init)))
             self.biases.append(nn.Parameter(torch.rand(channels, b, 1) - 0.5))
@@ -113,14 +120,15 @@ class FactorizedPrior(Prior):
         return x
 
     def likelihood(self, x: Tensor) -> Tensor:
-        """P(round = x) for x of shape (channels, 1, N)."""
+        """P(symbol = x) for x of shape (channels, 1, N)."""
+        x = x + self.medians.view(-1, 1, 1)
         lower, upper = self.logits(x - 0.5), self.logits(x + 0.5)
-        # Work on the side where the sigmoids do not saturate.
-        sign = -torch.sign(lower + upper).detach()
+        # Work on the side where the sigmoids do not saturate. Not torch.sign: it is 0 in the very middle.
+        sign = torch.where(lower + upper > 0, -1.0, 1.0)
         return torch.abs(torch.sigmoid(sign * upper) - torch.sigmoid(sign * lower))
 
     def bits(self, value: Tensor, index: Tensor) -> Tensor:
-        """`value` has channels on axis 1 and `index` the channel number, or -1 for an absent symbol."""
+        """`value` is a real-valued symbol with channels on axis 1, `index` its channel, or -1 where it is absent."""
         shape = value.transpose(0, 1).shape
         flat = value.transpose(0, 1).reshape(self.channels, 1, -1)
         likelihood = self.likelihood(flat).reshape(shape).transpose(0, 1)
@@ -141,7 +149,7 @@ class FactorizedPrior(Prior):
         return Tables.from_counts(counts, offsets)
 
 
-def _to_counts(probability: Tensor) -> list[int]:
+def _to_counts(probability: Tensor) -> np.ndarray:
     """Integer counts of the symbols and, last, of the escape symbol."""
-    counts = [max(1, round(float(p) * COUNT_TOTAL)) for p in probability]
-    return [*counts, max(1, COUNT_TOTAL - sum(counts))]
+    counts = [max(1, round(p * COUNT_TOTAL)) for p in probability.tolist()]
+    return np.array([*counts, max(1, COUNT_TOTAL - sum(counts))], np.int64)

@@ -3,6 +3,7 @@
     integer layers    <name>.int_weight int8, .int_bias int32, .shift int8, .table int16
     other weights     their state-dict name, float16 (or float32)
     coding tables     tables.<prior name>.{frequencies uint16 (ragged), sizes int32, offsets int32}
+                      and .medians float32 (channels) where published weights have some
 
 A prior's trainable density is not stored: its tables are what codes.
 """
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 from codectk.base.errors import WeightsError
 from codectk.coding.tables import Tables
 from codectk.nn.exact import ExactConv2d, exact_modules, freeze
-from codectk.nn.priors import Prior
+from codectk.nn.priors import FactorizedPrior, Prior
 
 INTEGER_TYPES = {"int_weight": np.int8, "int_bias": np.int32, "shift": np.int8, "table": np.int16}
 Arrays = dict[str, np.ndarray]
@@ -31,22 +32,32 @@ def to_arrays(network: nn.Module, dtype: type[np.floating] = np.float16) -> Arra
     Args:
         network: trained, with integer layers not yet frozen.
         dtype: of the float weights.
+
+    Raises:
+        WeightsError: values that their type cannot hold, or medians in front of integer layers.
     """
     frozen = copy.deepcopy(network).cpu()
     freeze(frozen)
     density = tuple(f"{name}." for name, _ in _priors(frozen))
+    integers = tuple(f"{name}." for name, _ in exact_modules(frozen))
     arrays: Arrays = {}
     for name, value in frozen.state_dict().items():
         if name.startswith(density):
             continue
-        kind = INTEGER_TYPES.get(name.rsplit(".", 1)[-1], dtype)
-        arrays[name] = value.numpy().astype(kind)
+        kind = INTEGER_TYPES[name.rsplit(".", 1)[-1]] if name.startswith(integers) else dtype
+        with np.errstate(over="ignore", invalid="ignore"):  # found below
+            arrays[name] = value.numpy().astype(kind)
         if kind is not dtype and not np.array_equal(arrays[name], value.numpy()):
             raise WeightsError(f"the integers of {name} do not fit {kind.__name__}.")
         if not np.isfinite(arrays[name]).all():
             raise WeightsError(f"{name} has values that {kind.__name__} cannot hold.")
     for name, prior in _priors(frozen):
-        arrays |= {f"tables.{name}.{key}": value for key, value in _pack(prior.build_tables()).items()}
+        # An installed prior has no trained density any more, but tables.
+        tables = prior.tables if prior.tables is not None else prior.build_tables()
+        arrays |= {f"tables.{name}.{key}": value for key, value in _pack(tables).items()}
+        if isinstance(prior, FactorizedPrior) and prior.medians.any():
+            _check_medians(frozen, name)
+            arrays[f"tables.{name}.medians"] = prior.medians.flatten().numpy().astype(np.float32)
     return arrays
 
 
@@ -64,16 +75,20 @@ def install(network: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
         return left.pop(name)
 
     for name, layer in exact_modules(network):
-        if isinstance(layer, ExactConv2d):
-            weight, bias, shift = (_tensor(take(f"{name}.{key}")) for key in ("int_weight", "int_bias", "shift"))
-            if layer.weight is None or weight.shape != layer.weight.shape:
-                raise WeightsError(f"the weights of {name} have shape {tuple(weight.shape)}, which does not fit.")
-            layer.install(weight, bias, shift)
-        else:
-            layer.install(_tensor(take(f"{name}.table")))
+        keys = ("int_weight", "int_bias", "shift") if isinstance(layer, ExactConv2d) else ("table",)
+        parts = [_tensor(take(f"{name}.{key}")) for key in keys]
+        try:
+            layer.install(*parts)
+        except WeightsError as error:
+            raise WeightsError(f"{name}: {error}") from error
     for name, prior in _priors(network):
-        parts = {key: take(f"tables.{name}.{key}") for key in ("frequencies", "sizes", "offsets")}
-        prior.tables = _unpack(parts)
+        prior.tables = _unpack({key: take(f"tables.{name}.{key}") for key in ("frequencies", "sizes", "offsets")})
+        if isinstance(prior, FactorizedPrior) and f"tables.{name}.medians" in left:
+            _check_medians(network, name)
+            medians = _tensor(take(f"tables.{name}.medians"))
+            if medians.shape != (prior.channels,) or not torch.isfinite(medians).all():
+                raise WeightsError(f"the medians of {name} are not {prior.channels} finite numbers.")
+            prior.medians.copy_(medians.view_as(prior.medians))
         prior.requires_grad_(False)
     density = tuple(f"{name}." for name, _ in _priors(network))
     integers = tuple(f"{name}." for name, _ in exact_modules(network))
@@ -87,6 +102,12 @@ def install(network: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
     if left:
         raise WeightsError(f"the weights hold {next(iter(left))}, which this network does not have.")
     network.requires_grad_(False).eval()
+
+
+def _check_medians(network: nn.Module, name: str) -> None:
+    """Integer layers read integers, and a symbol plus a median is none."""
+    if next(exact_modules(network), None) is not None:
+        raise WeightsError(f"{name} has medians, but this network's integer layers need whole numbers.")
 
 
 def _tensor(array: np.ndarray) -> Tensor:
@@ -108,7 +129,8 @@ def _pack(tables: Tables) -> Arrays:
 
 def _unpack(parts: Mapping[str, np.ndarray]) -> Tables:
     sizes = parts["sizes"].astype(np.int64)
-    if sizes.ndim != 1 or sizes.size == 0 or sizes.min() < 1 or sizes.sum() != parts["frequencies"].size:
+    total = parts["frequencies"].shape
+    if sizes.ndim != 1 or sizes.size == 0 or sizes.min() < 1 or total != (sizes.sum(),):
         raise WeightsError("the coding tables' sizes do not add up.")
     frequencies = np.zeros((sizes.size, int(sizes.max())), np.int32)
     frequencies[np.arange(sizes.max())[None] < sizes[:, None]] = parts["frequencies"]

@@ -41,6 +41,7 @@ def decode_container(container: Container, ready: Ready, knobs: Mapping[str, obj
         ContractError: the codec's stages broke their contract.
     """
     header = container.header
+    _check_weights(header, ready)  # first: which knobs a file carries depends on its weights
     resolved = resolve_knobs(ready.card, knobs or {}, "decoder", carried=_carried(header, ready))
     latents = decode_latents(container, ready)
     metadata = {chunk.tag: chunk.payload for chunk in container.chunks}
@@ -66,11 +67,7 @@ def decode_latents(container: Container, ready: Ready) -> Mapping[str, Any]:
         WeightsError, ParameterMismatchError, BitstreamError: as `decode_container`.
     """
     header, codec = container.header, ready.codec
-    if header.weights != ready.weights:
-        raise WeightsError(
-            f"The file was made with weights {_named(header.weights)} of codec '{codec.id}', "
-            f"but the installed {ready.distribution} has weights {_named(ready.weights)}."
-        )
+    _check_weights(header, ready)
     payloads = container.payloads(LATENTS)
     if len(payloads) != 1:
         raise BitstreamError(
@@ -103,6 +100,14 @@ def coding_context(header: Header, ready: Ready) -> Context:
     height, width = (-(-side // stride) * stride for side in (header.height, header.width))
     carried = resolve_knobs(ready.card, {}, "decoder", carried=_carried(header, ready))
     return Context(height, width, {name: value for name, value in carried.items() if name in header.knobs})
+
+
+def _check_weights(header: Header, ready: Ready) -> None:
+    if header.weights != ready.weights:
+        raise WeightsError(
+            f"The file was made with weights {_named(header.weights)} of codec '{ready.codec.id}', "
+            f"but the installed {ready.distribution} has weights {_named(ready.weights)}."
+        )
 
 
 def _carried(header: Header, ready: Ready) -> Mapping[str, Number]:

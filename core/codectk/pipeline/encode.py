@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from codectk.base import limits
-from codectk.base.errors import InputError
+from codectk.base.errors import InputError, UsageError
 from codectk.base.types import Context, Picture
 from codectk.bitstream.chunk import ALPHA, ICC, LATENTS, Chunk
 from codectk.bitstream.header import Header
@@ -38,6 +38,8 @@ class Encoding:
     def __init__(self, ready: Ready, picture: Picture, knobs: Mapping[str, object] | None = None) -> None:
         self.ready = ready
         self.picture = picture
+        for name in ready.codec.without_knobs & set(knobs or {}):
+            raise UsageError(f"Codec '{ready.codec.id}' has no knob '{name}' with the weights in use.")
         self._knobs = resolve_knobs(ready.card, knobs or {}, "encoder")
         self._metadata = _metadata(picture)
         x = pad(to_float(picture.pixels), ready.codec.stride)

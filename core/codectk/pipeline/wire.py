@@ -53,7 +53,8 @@ def check_card(codec: Codec, card: CodecCard) -> None:
     """Check that a codec is what its card promised, and that the file format can carry its coded knobs.
 
     Raises:
-        ContractError: they differ in id or stride, or a coded knob has no place in the file.
+        ContractError: they differ in id or stride, a coded knob has no place in the file, or the codec leaves out a
+            knob that the card does not have.
     """
     if codec.id != card.name:
         raise ContractError(f"The plugin was asked for codec '{card.name}' and built codec '{codec.id}'.")
@@ -61,6 +62,8 @@ def check_card(codec: Codec, card: CodecCard) -> None:
         raise ContractError(
             f"Codec '{codec.id}' was built with stride {codec.stride}, but its card says {card.stride}."
         )
+    for name in sorted(codec.without_knobs - set(card.knobs)):
+        raise ContractError(f"Codec '{codec.id}' leaves out knob '{name}', which its card does not have.")
     for knob in card.knobs.values():
         if knob.coded and knob.name not in CODED_KNOBS:
             raise ContractError(

@@ -56,6 +56,11 @@ class PluginRecord:
         """How messages name the plugin."""
         return f"plugin '{self.name}' ({self.distribution} {self.version})"
 
+    @property
+    def package(self) -> str:
+        """Top-level package of the module, where card and manifest lie."""
+        return self.module.split(".", 1)[0]
+
 
 def discover() -> list[PluginRecord]:
     """Return all plugins that CODECTK_PLUGINS allows, sorted by name and distribution.

@@ -6,7 +6,8 @@ import functools
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
@@ -17,6 +18,10 @@ from codectk.plugins.known import missing_codec
 from codectk.spec import hooks
 from codectk.spec.card import COMPONENT_KINDS, CodecCard
 from codectk.spec.stages import Codec
+from codectk.weights.find import find
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ class LoadedPlugin:
         except CodectkError:
             raise
         except Exception as error:
-            values = ", ".join(map(repr, arguments.values()))
+            values = ", ".join(repr(value) for value in arguments.values() if value is not None)
             raise PluginBrokenError(f"{_name(self.record)} failed in {hook}({values}): {_text(error)}") from error
 
 
@@ -85,20 +90,44 @@ def find_codec(codec: str, *, distribution: str = "") -> tuple[CodecCard, Plugin
     raise PluginMissingError(missing_codec(codec, usable, distribution))
 
 
-def codec(name: str, device: str = "cpu", *, distribution: str = "") -> tuple[Codec, CodecCard, PluginRecord]:
+def codec(
+    name: str, device: str = "cpu", *, distribution: str = "", weights: str | bytes | None = None
+) -> tuple[Codec, CodecCard, PluginRecord]:
     """Build a codec, or return the one built before: the last four are kept.
 
     Args:
         name: codec name.
         device: "cpu", "cuda", "cuda:1", ...
         distribution: what a file's header says offers it, for the message if it is missing.
+        weights: None for the plugin's own; else as in `weights.find.find`, a name or a hash, or a header's four bytes.
 
     Raises:
         PluginError: missing, broken or incompatible, or it built something else than a codec.
-        WeightsError: as the plugin raises it.
+        UsageError: the plugin's own weights are the only ones it can use.
+        WeightsError: there are no such weights, they are another codec's, or as the plugin raises it.
     """
     card, record = find_codec(name, distribution=distribution)
-    return _build(name, device, record), card, record
+    return _build(name, device, record, weights), card, record
+
+
+def import_weights(codec: str, path: Path) -> tuple[Mapping[str, np.ndarray], Mapping[str, str]]:
+    """Let the plugin of `codec` read a checkpoint of another project.
+
+    Returns:
+        Arrays by name, and metadata.
+
+    Raises:
+        UsageError: the plugin reads none.
+        WeightsError: the file is not such a checkpoint.
+        PluginError: as `codec`.
+    """
+    _, record = find_codec(codec)
+    read = _load(record).call("codectk_weights_import", codec=codec, path=path)
+    if read is None:
+        raise UsageError(f"Codec '{codec}' of {record.owner} imports no weights of other projects.")
+    if not (isinstance(read, tuple) and len(read) == 2 and all(isinstance(part, Mapping) for part in read)):
+        raise PluginBrokenError(f"{_name(record)} imported something else than arrays and metadata from {path}.")
+    return read
 
 
 def forget() -> None:
@@ -165,12 +194,16 @@ def _load(record: PluginRecord) -> LoadedPlugin:
 
 
 @functools.lru_cache(maxsize=4)
-def _build(name: str, device: str, record: PluginRecord) -> Codec:
-    built = _load(record).call("codectk_codec", name=name, device=device)
+def _build(name: str, device: str, record: PluginRecord, weights: str | bytes | None) -> Codec:
+    found = None if weights is None else find(weights, name, record.package)
+    path = None if found is None else found.path
+    built = _load(record).call("codectk_codec", name=name, device=device, weights=path)
     if built is None:
         raise PluginBrokenError(f"{_name(record)} lists codec '{name}' in its card but did not build it.")
     if not isinstance(built, Codec):
         raise PluginBrokenError(f"{_name(record)} built a {type(built).__name__} instead of a Codec for '{name}'.")
+    if found is not None and not built.weights_hash.startswith(found.sha256):
+        raise UsageError(f"Codec '{name}' of {record.owner} cannot use the weights {found}: it has only its own.")
     return built
 
 

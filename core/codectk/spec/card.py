@@ -35,8 +35,8 @@ import math
 import operator
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
 from codectk import spec
@@ -108,6 +108,10 @@ class CodecCard:
     def rate_knob(self) -> Knob | None:
         """The knob a rate target is searched over, or None."""
         return next((knob for knob in self.knobs.values() if knob.rate), None)
+
+    def without(self, names: Collection[str]) -> CodecCard:
+        """Return the card with some knobs left out."""
+        return replace(self, knobs={name: knob for name, knob in self.knobs.items() if name not in names})
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@
             from codectk_mine.model import build   # heavy imports belong here
             return build(device)
 
-A hook returns None for names that are not its plugin's. What a plugin offers stands in its card.
+A hook takes those of its arguments that it needs. A plugin without `weights` in `codectk_codec` has its own weights
+and no others; the core notices and says so when others are asked for. A hook returns None for names that are not its
+plugin's. What a plugin offers stands in its card.
 """
 
 from __future__ import annotations
@@ -20,6 +22,10 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+
     from codectk.spec.stages import Analysis, Codec, Conditioning, EntropyModel, Post, Synthesis
 
 PROJECT = "codectk"
@@ -29,8 +35,23 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @hookspec(firstresult=True)
-def codectk_codec(name: str, device: str) -> Codec | None:
-    """Wire the codec `name` with its weights on `device` ("cpu", "cuda", "cuda:1", ...)."""
+def codectk_codec(name: str, device: str, weights: Path | None) -> Codec | None:
+    """Wire the codec `name` with its weights on `device` ("cpu", "cuda", "cuda:1", ...).
+
+    `weights` is None for the plugin's own, or a verified safetensors file whose metadata has this codec's name under
+    "codec": one that `codectk_weights_import` made, one from training, or one of the plugin's manifest.
+    The codec's `weights_hash` is then the sha256 of that file.
+    """
+
+
+@hookspec(firstresult=True)
+def codectk_weights_import(codec: str, path: Path) -> tuple[Mapping[str, np.ndarray], Mapping[str, str]] | None:
+    """Turn a checkpoint of another project at `path` into weights for `codec`: arrays by name, and metadata.
+
+    The core stores them as safetensors under their hash, with the codec's name added to the metadata; they reach
+    `codectk_codec` as `weights`. Read safely: a pickle must not run code. Raise `WeightsError` for a file that is no
+    such checkpoint, naming what it lacks. None says that the plugin imports nothing for this codec.
+    """
 
 
 @hookspec(firstresult=True)

@@ -11,7 +11,7 @@ numpy arrays); the core passes them on without looking inside.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -148,6 +148,8 @@ class Codec:
         portable: True if everything that feeds the coder is exact on any device.
         analysis, entropy_model, synthesis, conditioning, post: the stages.
         backend: pixel carrier.
+        without_knobs: knobs of the card that these weights do not have, such as the quality where weights are
+            trained for one rate. Nobody can turn them and no file carries them.
     """
 
     id: str
@@ -159,4 +161,5 @@ class Codec:
     synthesis: Synthesis
     conditioning: Conditioning | None = None
     post: Post | None = None
-    backend: Backend = NumpyBackend()
+    backend: Backend = field(default_factory=NumpyBackend)
+    without_knobs: frozenset[str] = frozenset()

@@ -1,10 +1,8 @@
-"""Training pictures: decoded once into memory, cropped by a counter-based draw.
-
-Crop i of step s depends on (seed, s, i) alone, so a resumed run and a run split over processes see the same data.
-"""
+"""Training pictures: decoded once into memory, cropped by counter-based draws."""
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -12,12 +10,14 @@ import numpy as np
 from PIL import Image
 
 from codectk.base.errors import InputError
+from codectk.picture.read import read_picture
+from codectk.train.draws import Purpose, numbers
 
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".webp", ".ppm", ".tif", ".tiff", ".bmp"}
 
 
 def list_pictures(paths: Iterable[str | Path]) -> list[Path]:
-    """Picture files named or below the folders named, sorted.
+    """Picture files named or below the folders named, sorted within each folder; hidden ones are left out.
 
     Raises:
         InputError: a path does not exist, or there is no picture at all.
@@ -25,11 +25,11 @@ def list_pictures(paths: Iterable[str | Path]) -> list[Path]:
     found: list[Path] = []
     for path in map(Path, paths):
         if not path.exists():
-            raise InputError(f"there is no training data at {path}.")
-        files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.suffix.lower() in EXTENSIONS)
-        found += files
+            raise InputError(f"There is no training data at {path}.")
+        below = (p for p in path.rglob("*") if p.suffix.lower() in EXTENSIONS and not p.name.startswith("."))
+        found += [path] if path.is_file() else sorted(below)
     if not found:
-        raise InputError("the training data paths hold no pictures.")
+        raise InputError("The training data paths hold no pictures.")
     return found
 
 
@@ -44,6 +44,15 @@ class Crops:
             which removes compression artefacts of the sources and varies the content's scale.
         seed: of all draws.
         report: called with (done, total) while loading.
+
+    Attributes:
+        pictures: uint8 (H, W, 3) each.
+        small: how many files were left out for their size.
+        refused: a sentence for each file that cannot be read.
+        digest: 32-bit check of all pixels, which tells whether a resumed run has the same data.
+
+    Raises:
+        InputError: no path, or no usable picture.
     """
 
     def __init__(
@@ -55,28 +64,41 @@ class Crops:
         seed: int,
         report: Callable[[int, int], None] = lambda done, total: None,
     ):
-        files = list_pictures(paths)
         self.crop, self.scale_min, self.seed = crop, scale_min, seed
         self.pictures: list[np.ndarray] = []
+        self.small, self.digest = 0, 0
+        self.refused: list[str] = []
+        need = max(min_side, crop)
+        files = list_pictures(paths)
         for number, file in enumerate(files, 1):
-            with Image.open(file) as image:
-                if min(image.size) >= max(min_side, crop) and image.mode == "RGB":
-                    self.pictures.append(np.asarray(image))
+            try:
+                pixels = read_picture(file).pixels
+            except InputError as error:
+                self.refused.append(str(error))
+            else:
+                self._keep(pixels, need)
             report(number, len(files))
         if not self.pictures:
-            raise InputError(f"no training picture is an RGB image of at least {max(min_side, crop)} pixels a side.")
+            reason = f" The first refusal: {self.refused[0]}" if self.refused else ""
+            raise InputError(f"No training picture can be read and has {need} pixels a side.{reason}")
         # Big pictures are drawn more often, but not in proportion: variety counts more than area.
         weight = np.sqrt([p.shape[0] * p.shape[1] for p in self.pictures])
-        self.cumulative = np.cumsum(weight / weight.sum())
+        self._cumulative = np.cumsum(weight / weight.sum())
+
+    def _keep(self, pixels: np.ndarray, need: int) -> None:
+        if min(pixels.shape[:2]) < need:
+            self.small += 1
+            return
+        self.pictures.append(pixels)
+        self.digest = zlib.crc32(np.ascontiguousarray(pixels).data, self.digest)
 
     def draw(self, step: int, sample: int) -> np.ndarray:
         """Crop number `sample` of step `step`: uint8 (crop, crop, 3), flipped and transposed at random."""
-        rng = np.random.default_rng((self.seed, step, sample))
-        index = min(int(np.searchsorted(self.cumulative, rng.random())), len(self.pictures) - 1)
+        rng = numbers(self.seed, step, sample, Purpose.CROP)
+        index = min(int(np.searchsorted(self._cumulative, rng.random())), len(self.pictures) - 1)
         picture = self.pictures[index]
         side = self.crop
-        scale = rng.uniform(self.scale_min, 1.0)
-        source = min(round(side / scale), *picture.shape[:2])
+        source = min(round(side / rng.uniform(self.scale_min, 1.0)), *picture.shape[:2])
         top = int(rng.integers(picture.shape[0] - source + 1))
         left = int(rng.integers(picture.shape[1] - source + 1))
         crop = picture[top : top + source, left : left + source]

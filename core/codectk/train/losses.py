@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from codectk.base.errors import UsageError
+from codectk.nn import ms_ssim as similarity
+from codectk.nn.lpips import MIN_SIDE as LPIPS_MIN_SIDE
+from codectk.nn.lpips import load_lpips
 from codectk.train.recipe import LossSection
 
 Distortion = Callable[[Tensor, Tensor], Tensor]
-"""(reconstruction, original), float32 (B, 3, H, W) in [0, 1] -> (B,)."""
+"""(reconstruction, original), float32 (B, 3, H, W), nominally in [0, 1] -> (B,)."""
 
 
 def mse_255(x: Tensor, target: Tensor) -> Tensor:
@@ -19,22 +23,59 @@ def mse_255(x: Tensor, target: Tensor) -> Tensor:
     return (x - target).square().mean((1, 2, 3)) * 255.0**2
 
 
-class RateDistortion:
-    """L = lambda(q)^-balance * (bpp + lambda(q) * distortion), one value per sample."""
+def ms_ssim_loss(x: Tensor, target: Tensor) -> Tensor:
+    """1 - MS-SSIM, (B,) in 0..1."""
+    return 1 - similarity.ms_ssim(x, target)
 
-    def __init__(self, section: LossSection):
-        if section.mse <= 0:
-            raise UsageError("the loss needs a positive mse weight.")
+
+class RateDistortion:
+    """L = (lambda(q) / lambda(50))^-balance * (bpp + lambda(q) * distortion), one value per sample.
+
+    Args:
+        section: lambda's range and the mixture of distortions.
+        crop: side of the pictures in pixels.
+        device: where LPIPS runs.
+
+    Raises:
+        UsageError: no distortion has a weight, or one of them needs larger crops or a file that is not named.
+        WeightsError: the LPIPS weights cannot be used.
+    """
+
+    def __init__(self, section: LossSection, crop: int, device: torch.device | str = "cpu"):
         self.section = section
-        self.terms: list[tuple[float, Distortion]] = [(section.mse, mse_255)]
+        self.terms: list[tuple[float, Distortion]] = []
+        if section.mse > 0:
+            self.terms.append((section.mse, mse_255))
+        if section.ms_ssim > 0:
+            _need("MS-SSIM", similarity.MIN_SIDE, crop)
+            self.terms.append((section.ms_ssim, ms_ssim_loss))
+        if section.lpips > 0:
+            _need("LPIPS", LPIPS_MIN_SIDE, crop)
+            if not section.lpips_weights:
+                raise UsageError("loss.lpips needs loss.lpips_weights, a safetensors file of LPIPS v0.1 AlexNet.")
+            self.terms.append((section.lpips, load_lpips(section.lpips_weights).to(device)))
+        if not self.terms:
+            raise UsageError("The loss needs a positive weight of mse, ms_ssim or lpips.")
 
     def multiplier(self, quality: Tensor) -> Tensor:
         """lambda at a quality in [0, 100]."""
-        section = self.section
-        return section.low * (section.high / section.low) ** (quality / 100.0)
+        span = math.log(self.section.high / self.section.low)
+        return torch.exp(quality * (span / 100.0)).mul(self.section.low)
 
     def __call__(self, x: Tensor, target: Tensor, bpp: Tensor, quality: Tensor) -> Tensor:
+        """Loss of each sample.
+
+        Args:
+            x, target: float32 (B, 3, H, W), nominally in [0, 1].
+            bpp: bits per pixel, (B,).
+            quality: (B,) in [0, 100].
+        """
         multiplier = self.multiplier(quality)
         distortion = torch.stack([weight * term(x, target) for weight, term in self.terms]).sum(0)
         middle = (self.section.low * self.section.high) ** 0.5
-        return (multiplier / middle) ** -self.section.balance * (bpp + multiplier * distortion)
+        return torch.pow(multiplier / middle, -self.section.balance) * (bpp + multiplier * distortion)
+
+
+def _need(name: str, side: int, crop: int) -> None:
+    if crop < side:
+        raise UsageError(f"{name} in the loss needs crops of at least {side} pixels, not {crop}.")

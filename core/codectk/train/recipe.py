@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -9,6 +10,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from codectk.base.errors import InputError, UsageError
+
+PRECISIONS = ("float32", "bfloat16")
+
+
+def _number(default: Any, low: float, high: float = math.inf) -> Any:
+    """A field whose values lie in [low, high]."""
+    return field(default=default, metadata={"range": (low, high)})
 
 
 @dataclass(frozen=True)
@@ -21,28 +29,30 @@ class CodecSection:
 
 @dataclass(frozen=True)
 class DataSection:
-    """Random crops (pixels), `batch` of them per step over all processes; `min_side` drops smaller pictures."""
+    """Random crops (pixels), `batch` of them per step over all processes; `min_side` drops smaller pictures;
+    pictures are reduced by a random factor in [`scale_min`, 1] first."""
 
-    crop: int = 128
-    batch: int = 8
-    min_side: int = 128
-    scale_min: float = 1.0
+    crop: int = _number(128, 1)
+    batch: int = _number(8, 1)
+    min_side: int = _number(128, 1)
+    scale_min: float = _number(1.0, 0.01, 1.0)
 
 
 @dataclass(frozen=True)
 class LossSection:
     """lambda(q) = low * (high / low)^(q / 100) for quality q; the sample's loss is weighted by lambda^-balance.
 
-    `mse`, `ms_ssim` and `lpips` mix the distortions: mse is on the 0..255 scale as in CompressAI, ms_ssim is
-    1 - MS-SSIM, lpips is LPIPS-Alex (needs `lpips_weights`).
+    `mse`, `ms_ssim` and `lpips` are weights of the distortions in a mixture: mse is on the 0..255 scale as in
+    CompressAI, ms_ssim is 1 - MS-SSIM, lpips is LPIPS v0.1 with AlexNet, whose weights are the safetensors file
+    `lpips_weights`.
     """
 
-    low: float = 0.0009
-    high: float = 0.1
-    balance: float = 0.4
-    mse: float = 1.0
-    ms_ssim: float = 0.0
-    lpips: float = 0.0
+    low: float = _number(0.0009, 1e-12)
+    high: float = _number(0.1, 1e-12)
+    balance: float = _number(0.4, 0.0)
+    mse: float = _number(1.0, 0.0)
+    ms_ssim: float = _number(0.0, 0.0)
+    lpips: float = _number(0.0, 0.0)
     lpips_weights: str = ""
 
 
@@ -51,23 +61,27 @@ class OptimSection:
     """Adam with linear warm-up over `warmup` steps, constant rate, and linear decay to `lr_final` over the last
     `decay` steps; gradients are clipped to norm `clip`; `ema` is the averaging factor of the exported weights."""
 
-    steps: int = 1000
-    lr: float = 4e-4
-    lr_final: float = 1e-6
-    warmup: int = 500
-    decay: int = 300
-    clip: float = 1.0
-    ema: float = 0.999
-    precision: str = "float32"
-    seed: int = 1
+    steps: int = _number(1000, 1, 2**31)
+    lr: float = _number(4e-4, 0.0)
+    lr_final: float = _number(1e-6, 0.0)
+    warmup: int = _number(500, 0)
+    decay: int = _number(300, 0)
+    clip: float = _number(1.0, 1e-12)
+    ema: float = _number(0.999, 0.0, 1.0)
+    precision: str = field(default="float32", metadata={"choices": PRECISIONS})
+    seed: int = _number(1, 0, 2**31)
 
 
 @dataclass(frozen=True)
 class RunSection:
-    """How often (steps) a line is logged, and how often (minutes) a checkpoint is written."""
+    """How often (steps) a line is logged, and how often (minutes; 0: after every step) a checkpoint is written.
 
-    log_every: int = 50
-    checkpoint_minutes: float = 5.0
+    `deterministic` asks a GPU for algorithms that repeat exactly, which are somewhat slower; a CPU always does.
+    """
+
+    log_every: int = _number(50, 1)
+    checkpoint_minutes: float = _number(5.0, 0.0)
+    deterministic: bool = True
 
 
 @dataclass(frozen=True)
@@ -84,7 +98,7 @@ class Recipe:
         return asdict(self)
 
 
-SECTIONS = {f.name: type(f.default) for f in fields(Recipe)}
+SECTIONS: dict[str, type] = {f.name: type(f.default) for f in fields(Recipe)}
 Section = TypeVar("Section")
 
 
@@ -93,51 +107,84 @@ def load_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
 
     Raises:
         InputError: the file is missing or not TOML.
-        UsageError: an unknown section or key, or a value of the wrong type.
+        UsageError: an unknown section or key, or a value of the wrong type or out of range.
     """
     try:
         data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"cannot read the recipe {path}: {error.strerror}.") from error
+        raise InputError(f"Cannot read the recipe {path}: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not a TOML recipe: {error}.") from error
+    return from_dict(data, str(path), overrides)
+
+
+def from_dict(data: Mapping[str, Any], where: str = "The recipe", overrides: Iterable[str] = ()) -> Recipe:
+    """A recipe from nested mappings, with overrides applied, checked.
+
+    Raises:
+        UsageError: as `load_recipe`.
+    """
     for override in overrides:
-        _apply(data, override)
-    return from_dict(data, str(path))
-
-
-def from_dict(data: Mapping[str, Any], where: str = "recipe") -> Recipe:
-    """A recipe from nested mappings, checked."""
+        data = _override(data, override)
     if unknown := sorted(set(data) - set(SECTIONS)):
         raise UsageError(f"{where}: unknown section [{unknown[0]}]; sections are {', '.join(SECTIONS)}.")
-    return Recipe(**{name: _section(SECTIONS[name], values, f"{where} [{name}]") for name, values in data.items()})
+    sections: dict[str, Any] = {
+        name: _section(SECTIONS[name], values, f"{where} [{name}]") for name, values in data.items()
+    }
+    return Recipe(**sections)
 
 
-def _section(kind: type[Section], values: Mapping[str, Any], where: str) -> Section:
+def differences(left: Recipe, right: Recipe) -> list[str]:
+    """Names `section.key` of what differs, in the recipe's order."""
+    a, b = left.as_dict(), right.as_dict()
+    return [f"{section}.{key}" for section in a for key in a[section] if a[section][key] != b[section][key]]
+
+
+def _section(kind: type[Section], values: object, where: str) -> Section:
+    if not isinstance(values, Mapping):
+        raise UsageError(f"{where} must be a table, not {values!r}.")
     known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
     checked: dict[str, Any] = {}
     for key, value in values.items():
         if key not in known:
             raise UsageError(f"{where}: unknown key '{key}'; keys are {', '.join(known)}.")
-        default = getattr(kind(), key)
-        if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
-        if not isinstance(value, type(default)):
-            raise UsageError(f"{where}: '{key}' must be {type(default).__name__}, not {value!r}.")
-        checked[key] = value
+        checked[key] = _value(value, getattr(kind(), key), known[key].metadata, f"{where}: '{key}'")
     return kind(**checked)
 
 
-def _apply(data: dict[str, Any], override: str) -> None:
+def _value(value: Any, default: Any, limits: Mapping[str, Any], what: str) -> Any:
+    if isinstance(default, float) and type(value) is int:
+        value = float(value)
+    if not isinstance(value, type(default)) or isinstance(value, bool) != isinstance(default, bool):
+        name = "table" if isinstance(default, dict) else type(default).__name__
+        raise UsageError(f"{what} must be {name}, not {value!r}.")
+    if "range" in limits:
+        low, high = limits["range"]
+        span = f"between {low} and {high}" if high < math.inf else f"at least {low}"
+        if not (low <= value <= high and math.isfinite(value)):
+            raise UsageError(f"{what} must be {span}, not {value!r}.")
+    if "choices" in limits and value not in limits["choices"]:
+        raise UsageError(f"{what} must be one of {', '.join(limits['choices'])}, not {value!r}.")
+    return value
+
+
+def _override(data: Mapping[str, Any], override: str) -> dict[str, Any]:
+    """A copy of `data` with one value replaced."""
     name, separator, text = override.partition("=")
     path = name.strip().split(".")
-    if not separator or len(path) < 2:
-        raise UsageError(f"--set takes section.key=value, not '{override}'.")
+    if not separator or len(path) < 2 or not all(path):
+        raise UsageError(f"An override is given as --set section.key=value, not '{override}'.")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text
-    at = data
+    changed = dict(data)
+    at = changed
     for part in path[:-1]:
-        at = at.setdefault(part, {})
+        inner = at.get(part, {})
+        if not isinstance(inner, Mapping):
+            raise UsageError(f"--set {override}: '{part}' is a value, not a table.")
+        at[part] = dict(inner)
+        at = at[part]
     at[path[-1]] = value
+    return changed

@@ -1,15 +1,16 @@
-"""Several processes under `torchrun`: each takes its share of the global batch, gradients are averaged."""
+"""Several processes under `torchrun`: each takes its share of the global batch, and means are taken over all."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor
 
-from codectk.base.errors import UsageError
+from codectk.base.errors import InputError, UsageError
 
 
 @dataclass(frozen=True)
@@ -31,40 +32,58 @@ class World:
             UsageError: the batch cannot be split evenly.
         """
         if batch % self.size:
-            raise UsageError(f"a batch of {batch} cannot be split over {self.size} processes.")
+            raise UsageError(f"A batch of {batch} cannot be split over {self.size} processes.")
         part = batch // self.size
         return range(self.rank * part, (self.rank + 1) * part)
 
-    def average_gradients(self, network: nn.Module) -> None:
-        """Replace every gradient by its mean over the processes."""
+    def average(self, tensors: Sequence[Tensor]) -> None:
+        """Replace float32 tensors, the same ones in every process, by their means over the processes."""
         if self.size == 1:
             return
-        gradients = [p.grad for p in network.parameters() if p.grad is not None]
-        flat = torch.cat([g.reshape(-1) for g in gradients])
+        flat = torch.cat([t.reshape(-1) for t in tensors])
         dist.all_reduce(flat)
         flat /= self.size
-        torch._foreach_copy_(
-            gradients,
-            [f.view_as(g) for f, g in zip(flat.split([g.numel() for g in gradients]), gradients, strict=True)],
-        )
+        parts = torch.split(flat, [t.numel() for t in tensors])
+        torch._foreach_copy_(list(tensors), [p.view_as(t) for p, t in zip(parts, tensors, strict=True)])
 
-    def average(self, values: torch.Tensor) -> torch.Tensor:
-        """Mean of a small tensor over the processes."""
-        if self.size > 1:
-            dist.all_reduce(values)
-            values /= self.size
-        return values
-
-    def barrier(self) -> None:
+    def leave(self) -> None:
+        """Wait for the others and part."""
         if self.size > 1:
             dist.barrier()
+            dist.destroy_process_group()
 
 
-def join_world() -> World:
-    """Join the group that `torchrun` started, or be alone."""
+def choose_algorithms(device: torch.device, deterministic: bool) -> None:
+    """On a GPU, take algorithms that repeat exactly, or the fastest ones. A CPU's repeat anyway."""
+    if device.type != "cuda":
+        return
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when the first product is computed
+    torch.use_deterministic_algorithms(deterministic, warn_only=True)
+    torch.backends.cudnn.deterministic = deterministic
+    torch.backends.cudnn.benchmark = not deterministic
+
+
+def join_world(device: str) -> tuple[World, torch.device]:
+    """Join the group that `torchrun` started, or be alone.
+
+    Args:
+        device: what the user asked for; plain "cuda" becomes one GPU for each process of a machine.
+
+    Raises:
+        InputError: torch cannot use the device.
+    """
     size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size > 1 and device == "cuda":
+        device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+    try:
+        place = torch.device(device)
+        torch.empty(1, device=place)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"Cannot use the device '{device}': {str(error).splitlines()[0]}") from error
     if size == 1:
-        return World()
-    if not dist.is_initialized():
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-    return World(dist.get_rank(), size)
+        return World(), place
+    if place.type == "cuda":
+        torch.cuda.set_device(place)
+    dist.init_process_group("nccl" if place.type == "cuda" else "gloo")
+    return World(dist.get_rank(), size), place

@@ -8,16 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import secrets
 import sys
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+
+import numpy as np
 
 from codectk.base.atomic import atomic_write
 from codectk.base.errors import OutputError, WeightsError
 from codectk.weights.manifest import WeightsEntry, is_weights_name, package_folder, read_manifest
-from codectk.weights.tensors import read_metadata
+from codectk.weights.tensors import read_metadata, save_tensors
 
 _SUFFIX = ".safetensors"
 _BLOCK = 1 << 20
+_PREFIX = re.compile(r"[0-9a-f]{8}")
 
 
 def store_folder() -> Path:
@@ -102,7 +109,9 @@ def find_by_hash(prefix: bytes, package: str) -> tuple[Path, WeightsEntry | None
             refusal = f"The weights in {path} are damaged: expected a sha256 that starts with {wanted}, found {found}."
     have = ", ".join(f"{entry.name} ({entry.sha256[:8]})" for entry in entries) or "none"
     raise WeightsError(
-        refusal or f"The weights with sha256 {wanted}... that the file names are missing; {package} knows {have}."
+        refusal
+        or f"The weights with sha256 {wanted}... that the file names are missing; {package} knows {have}; "
+        "others come in with codectk weights import."
     )
 
 
@@ -112,6 +121,12 @@ def stored() -> tuple[Path, ...]:
         return tuple(sorted(path for path in store_folder().iterdir() if path.suffix == _SUFFIX and path.is_file()))
     except (FileNotFoundError, NotADirectoryError):
         return ()
+
+
+def label_of(path: Path) -> tuple[str, str]:
+    """Name and first 8 digits of the hash by which a file of the store goes; no digits if it is not named so."""
+    name, dash, digits = path.stem.rpartition("-")
+    return (name, digits) if dash and _PREFIX.fullmatch(digits) else (path.stem, "")
 
 
 def add(source: str | os.PathLike[str], name: str, *, sha256: str | None = None) -> Path:
@@ -129,19 +144,15 @@ def add(source: str | os.PathLike[str], name: str, *, sha256: str | None = None)
         WeightsError: not a safetensors file, another hash, or a bad name.
         OutputError: the store cannot be written.
     """
-    if not is_weights_name(name):
-        raise WeightsError(f"The name {name!r} for weights has characters other than a-z, 0-9 and ._-.")
+    _check_name(name)
     read_metadata(source)
     digest = sha256_of(source)
     if sha256 is not None and digest != sha256:
         raise WeightsError(f"{source} is not the weights {name}: expected sha256 {sha256}, found {digest}.")
-    target = store_folder() / _stored_name(name, digest)
+    target = store_folder() / stored_name(name, digest)
     if target.is_file() and sha256_of(target) == digest:
         return target
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"The weights store {target.parent} cannot be made: {error.strerror or error}.") from error
+    _make_folder()
     copied = hashlib.sha256()
     with atomic_write(target) as writer, open(source, "rb") as reader:
         while block := reader.read(_BLOCK):
@@ -152,11 +163,54 @@ def add(source: str | os.PathLike[str], name: str, *, sha256: str | None = None)
     return target
 
 
+def save(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str], name: str) -> Path:
+    """Write tensors into the store, as `add` does with a file.
+
+    Args:
+        tensors, metadata: as in `tensors.save_tensors`.
+        name: name of the weights.
+
+    Returns:
+        Where they are now.
+
+    Raises:
+        WeightsError: a bad name, or tensors that cannot be stored.
+        OutputError: the store cannot be written.
+    """
+    _check_name(name)
+    part = _make_folder() / f".codectk-{secrets.token_hex(8)}.part"
+    try:
+        save_tensors(part, tensors, metadata)
+        target = part.with_name(stored_name(name, sha256_of(part)))
+        os.replace(part, target)
+    except OSError as error:
+        raise OutputError(f"Cannot write into {part.parent}: {error.strerror or error}.") from error
+    finally:
+        with suppress(OSError):
+            part.unlink()
+    return target
+
+
+def _check_name(name: str) -> None:
+    if not is_weights_name(name):
+        raise WeightsError(f"The name {name!r} for weights has characters other than a-z, 0-9 and ._-.")
+
+
+def _make_folder() -> Path:
+    folder = store_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"The weights store {folder} cannot be made: {error.strerror or error}.") from error
+    return folder
+
+
 def _stored_path(entry: WeightsEntry) -> Path:
-    return store_folder() / _stored_name(entry.name, entry.sha256)
+    return store_folder() / stored_name(entry.name, entry.sha256)
 
 
-def _stored_name(name: str, sha256: str) -> str:
+def stored_name(name: str, sha256: str) -> str:
+    """File name of weights in the store."""
     return f"{name}-{sha256[:8]}{_SUFFIX}"
 
 

@@ -90,11 +90,12 @@ def _read_header(path: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
             text = file.read(length) if 2 <= length <= min(size - _LENGTH.size, _MAX_HEADER_BYTES) else b""
     except OSError as error:
         raise WeightsError(f"The weights file {path} cannot be read: {error.strerror or error}.") from error
-    if head[:2] == b"PK" or head[:1] == b"\x80":
-        raise WeightsError(f"{path} is a pickle, which could run code; only safetensors files are used.")
     try:
         header = json.loads(text)
     except (ValueError, RecursionError) as error:
+        # Not earlier: the length of a header may begin with the same bytes.
+        if head[:2] == b"PK" or head[:1] == b"\x80":
+            raise WeightsError(f"{path} is a pickle, which could run code; only safetensors files are used.") from error
         raise WeightsError(f"{path} is not a safetensors file.") from error
     if not isinstance(header, dict) or not all(isinstance(table, dict) for table in header.values()):
         raise WeightsError(f"{path} is not a safetensors file.")

@@ -5,9 +5,10 @@ x -> g_a1 -> y' -> pool -> g_ab -> p_mid -> g_sb -> RAT(y') -> g_a2 -> y, pool -
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from codectk.base.types import Context
@@ -16,8 +17,12 @@ from codectk.spec.stages import LatentSpec
 from codectk_segpic import prototypes
 from codectk_segpic.config import Config
 from codectk_segpic.layers import WAM, Down
+from codectk_segpic.linear import LinearAnalysis
 from codectk_segpic.rat import RAT
-from codectk_segpic.regions import Regions
+from codectk_segpic.regions import AREA_SLACK, Regions
+
+LOW_GAIN, HIGH_GAIN = 1.0, 6.0
+"""Initial gain of y at quality 0 and 100: the quantization steps that suit an orthonormal transform there."""
 
 
 class Analysis(nn.Module):
@@ -26,12 +31,13 @@ class Analysis(nn.Module):
     Args:
         config: widths.
         proto_decoder: decoder of the middle prototypes, shared with the synthesis.
+        rounded: the entropy model's view of middle codes, `EntropyModel.rounded_mid`.
 
     Values: `y` float32 (B, M, H/16, W/16); `p_mid`, `p_deep` float32 (B, code, regions, 1), unrounded;
     `regions` the partition.
     """
 
-    def __init__(self, config: Config, proto_decoder: nn.Module):
+    def __init__(self, config: Config, proto_decoder: nn.Module, rounded: Callable[[Tensor], Tensor]):
         super().__init__()
         self.produces = latent_specs(config)
         first, mid = config.mid
@@ -41,11 +47,11 @@ class Analysis(nn.Module):
         self.g_a1 = nn.Sequential(
             nn.PixelUnshuffle(config.stem) if config.stem > 1 else nn.Identity(),
             Down(head, first, k[0], strides[0]),
-            Down(first, mid, k[1], strides[1]),
+            Down(first, mid, k[1], strides[1], config.shortcuts),
             WAM(mid, 8, config.heads, config.wam_units[0]),
         )
         deep = (
-            [Down(mid, config.latent, k[-1])]
+            [Down(mid, config.latent, k[-1], 2, config.shortcuts)]
             if config.stem > 1
             else [Down(mid, mid, k[2]), Down(mid, config.latent, k[3])]
         )
@@ -53,17 +59,26 @@ class Analysis(nn.Module):
         self.g_ab = prototypes.encoder(mid, config.code_mid)
         self.g_ab2 = prototypes.encoder(config.latent, config.code_deep)
         self.proto_decoder = [proto_decoder]  # in a list: owned (and saved) by the network, not by this stage
+        self.rounded = rounded
+        self.cell_slack = AREA_SLACK if config.exact else 0.0
         self.dyn_encoder = RAT(mid, mid, config.rat_mid)
-        self.gain = Gain(config.latent, 0.3, 3.0) if config.exact else None
+        self.linear = LinearAnalysis(config.latent) if config.linear else None
+        # Starts small, so that the first pictures are those of the linear path.
+        self.blend = nn.Parameter(torch.full((1, config.latent, 1, 1), 0.05)) if config.linear else None
+        self.gain = Gain(config.latent, LOW_GAIN, HIGH_GAIN) if config.exact else None
 
     def prepare(self, x: Tensor, condition: Regions, ctx: Context) -> Mapping[str, Any]:
         """Everything that does not depend on the quality knob."""
+        if self.linear is not None:
+            x = 4 * (x - 0.5)
         feature = self.g_a1(x)
-        p_mid = self.g_ab(condition.pool(feature))
-        decoded = self.proto_decoder[0](prototypes.as_decoded(p_mid).to(p_mid.dtype))
+        p_mid = self.g_ab(condition.pool(feature, self.cell_slack))
+        decoded = self.proto_decoder[0](self.rounded(p_mid).to(p_mid.dtype))
         expanded = condition.expand(decoded, *feature.shape[2:])
         y = self.g_a2(self.dyn_encoder(feature, expanded))
-        p_deep = self.g_ab2(condition.pool(y))
+        if self.linear is not None:
+            y = self.blend * y + self.linear(x)
+        p_deep = self.g_ab2(condition.pool(y, self.cell_slack))
         return {"y": y.float(), "p_mid": p_mid.float(), "p_deep": p_deep.float(), "regions": condition}
 
     def finish(self, prepared: Mapping[str, Any], ctx: Context) -> Mapping[str, Any]:

@@ -7,18 +7,19 @@ Both offer the same builders and conversions, so the coding program is written o
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
 from codectk.nn.blocks import conv3x3, subpixel
 from codectk.nn.exact import ACTIVATION_MAX, BITS, ExactConv2d, ExactSubpixel, ExactTable
-from codectk.nn.priors import SCALE_LEVELS, index_of
+from codectk.nn.priors import SCALE_LEVELS, FactorizedPrior, index_of
 from codectk.nn.quantize import clamp_ste, round_ste
 from codectk_segpic import prototypes
-from codectk_segpic.config import Config
+from codectk_segpic.config import VALUE_MAX, Config
 from codectk_segpic.rat import RAT, ExactRAT
 
-Z_MAX = 255
 LATENT_BITS = 6
 CONTEXT_BITS = 3
 """Fractional bits of decoded slices as input of later networks: |y| up to 128."""
@@ -46,7 +47,7 @@ class ExactArithmetic:
     def hyper_decoder(self) -> nn.Module:
         c = self.config
         return nn.Sequential(
-            ExactConv2d(c.hyper + 1, 48, in_bits=2, in_max=Z_MAX, leaky=True),
+            ExactConv2d(c.hyper + 1, 48, in_bits=2, in_max=VALUE_MAX, leaky=True),
             ExactSubpixel(48, 56, leaky=True),
             ExactConv2d(56, 64, leaky=True),
             ExactSubpixel(64, 72, leaky=True),
@@ -63,7 +64,7 @@ class ExactArithmetic:
 
     def _net(self, seen: int, last: ExactConv2d) -> nn.Sequential:
         widths = (seen, *self.config.parameter_nets)
-        hidden = [ExactConv2d(a, b, leaky=True) for a, b in zip(widths[:-1], widths[1:], strict=True)]
+        hidden = [ExactConv2d(a, b, leaky=True) for a, b in pairwise(widths)]
         return nn.Sequential(*hidden, last)
 
     def mean_net(self, seen: int, out: int) -> nn.Module:
@@ -83,9 +84,12 @@ class ExactArithmetic:
         table = ExactTable(lambda x: 0.5 * torch.tanh(x), in_bits=BITS, in_max=255, out_bits=LATENT_BITS)
         return nn.Sequential(self._net(seen, last), table)
 
+    def value(self, symbols: Tensor, prior: FactorizedPrior) -> Tensor:
+        """What decoded symbols stand for: integers within the networks' input range (medians are zero here)."""
+        return clamp_ste(symbols, -VALUE_MAX, VALUE_MAX)
+
     def enter(self, z: Tensor, quality: float | Tensor | None) -> Tensor:
-        """z as integers within the network's input range, with a plane that tells the quality (-16..16)."""
-        z = clamp_ste(z, -Z_MAX, Z_MAX)
+        """Input of the hyper-decoders: z and a plane that tells the quality (-16..16)."""
         q = torch.as_tensor(quality, dtype=torch.float64, device=z.device).reshape(-1, 1, 1, 1)
         plane = torch.round((q - 50) * 0.32).to(z.dtype).expand(z.shape[0], 1, *z.shape[2:])
         return torch.cat([z, plane], 1)
@@ -120,7 +124,7 @@ class FloatArithmetic:
 
     def hyper_encoder(self) -> nn.Module:
         c = self.config
-        a, b, d = c.latent - 32, c.latent - 64, c.latent - 96
+        a, b, d = (c.latent * tenths // 10 for tenths in (9, 8, 7))
         return nn.Sequential(
             conv3x3(c.latent, c.latent),
             nn.GELU(),
@@ -135,7 +139,7 @@ class FloatArithmetic:
 
     def hyper_decoder(self) -> nn.Module:
         c = self.config
-        a, b, d = c.latent - 96, c.latent - 64, c.latent - 32
+        a, b, d = (c.latent * tenths // 10 for tenths in (7, 8, 9))
         return nn.Sequential(
             conv3x3(c.hyper, c.hyper),
             nn.GELU(),
@@ -159,7 +163,7 @@ class FloatArithmetic:
     def _net(self, seen: int, out: int) -> nn.Sequential:
         widths = (seen, *self.config.parameter_nets)
         layers: list[nn.Module] = []
-        for a, b in zip(widths[:-1], widths[1:], strict=True):
+        for a, b in pairwise(widths):
             layers += [conv3x3(a, b), nn.GELU()]
         return nn.Sequential(*layers, conv3x3(widths[-1], out))
 
@@ -167,6 +171,9 @@ class FloatArithmetic:
 
     def lrp_net(self, seen: int, out: int) -> nn.Module:
         return nn.Sequential(*self._net(seen, out), HalfTanh())
+
+    def value(self, symbols: Tensor, prior: FactorizedPrior) -> Tensor:
+        return symbols + prior.medians
 
     def enter(self, z: Tensor, quality: float | Tensor | None) -> Tensor:
         return z

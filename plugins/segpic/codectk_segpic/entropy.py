@@ -23,7 +23,7 @@ from codectk.base.types import Context
 from codectk.nn.coders import tensor_coder
 from codectk.nn.exact import exact_math
 from codectk.nn.priors import FactorizedPrior, GaussianPrior
-from codectk_segpic import prototypes
+from codectk.nn.quantize import round_ste
 from codectk_segpic.analysis import latent_specs
 from codectk_segpic.arithmetic import ExactArithmetic, FloatArithmetic
 from codectk_segpic.config import Config
@@ -32,7 +32,11 @@ from codectk_segpic.regions import GRIDS, grid_regions
 
 
 class EntropyModel(nn.Module):
-    """See the module's text. Latents: `y` float32 (B, M, h, w); `p_mid`, `p_deep` integers; `regions`."""
+    """See the module's text.
+
+    Latents: `y` float32 (B, M, h, w); `p_mid`, `p_deep` float32 (B, code, regions, 1), integers plus the prior's
+    medians; `regions` int64 ids (B, h, w).
+    """
 
     def __init__(self, config: Config):
         super().__init__()
@@ -70,9 +74,9 @@ class EntropyModel(nn.Module):
                 if regions.grid is not None:
                     coder.raw(GRIDS.index(regions.grid), 2)
             present = regions.present()[:, None, :, None]  # (B, 1, R, 1)
-            p_mid = coder.code(self._channels(self.prior_mid, present), p_mid, self.prior_mid)
-            p_deep = coder.code(self._channels(self.prior_deep, present), p_deep, self.prior_deep)
-            decoded = self.g_sb2(prototypes.as_decoded(p_deep))
+            p_mid = self._values(coder, self._channels(self.prior_mid, present), p_mid, self.prior_mid)
+            p_deep = self._values(coder, self._channels(self.prior_deep, present), p_deep, self.prior_deep)
+            decoded = self.g_sb2(p_deep)
             shape = (ctx.height // 16, ctx.width // 16)
             expanded = regions.expand(decoded, *shape)
 
@@ -81,13 +85,20 @@ class EntropyModel(nn.Module):
                 z = self.h_a(self.dyn_enc_hyper(y, self.arithmetic.real(expanded)))
             z_shape = (present.shape[0], 1, ctx.height // 64, ctx.width // 64)
             at = self._channels(self.prior_z, torch.ones(z_shape, dtype=torch.bool, device=device))
-            z = coder.code(at, z, self.prior_z)
-
+            z = self._values(coder, at, z, self.prior_z)
             hyper = self.arithmetic.enter(z, ctx.knobs.get("quality"))
             means = self.dyn_dec_hyper_means(self.h_mean_s(hyper), expanded)
             scales = self.dyn_dec_hyper_scales(self.h_scale_s(hyper), expanded)
             y = self._slices(coder, y, means, scales)
-        return {"y": y, "p_mid": prototypes.as_decoded(p_mid), "p_deep": p_deep, "regions": regions}
+        return {"y": y, "p_mid": p_mid, "p_deep": p_deep, "regions": regions.ids}
+
+    def rounded_mid(self, p_mid: Tensor) -> Tensor:
+        """Middle prototype codes as both ends will know them, for the analysis."""
+        return self.arithmetic.value(round_ste(p_mid - self.prior_mid.medians), self.prior_mid)
+
+    def _values(self, coder: Any, at: Tensor, values: Tensor | None, prior: FactorizedPrior) -> Tensor:
+        symbols = coder.code(at, None if values is None else values - prior.medians, prior)
+        return self.arithmetic.value(symbols, prior)
 
     def _slices(self, coder: Any, y: Tensor | None, means: Tensor, scales: Tensor) -> Tensor:
         arithmetic, done, leading = self.arithmetic, [], []

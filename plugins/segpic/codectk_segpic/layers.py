@@ -23,18 +23,33 @@ class SAL(nn.Module):
         return x * (1 + scale) + bias
 
 
-class Down(nn.Module):
-    """Convolution with stride 2 (or 1 behind a space-to-depth stem), GDN, SAL."""
+def fit_channels(x: Tensor, channels: int) -> Tensor:
+    """Means of neighboring channels where there are too many, copies where there are too few."""
+    have = x.shape[1]
+    if have <= channels:
+        return x.repeat_interleave(-(-channels // have), 1)[:, :channels]
+    group = -(-have // channels)
+    return F.pad(x, (0, 0, 0, 0, 0, group * channels - have)).unflatten(1, (channels, group)).mean(2)
 
-    def __init__(self, in_channels: int, out_channels: int, kernel: int = 5, stride: int = 2):
+
+class Down(nn.Module):
+    """Convolution with stride 2 (or 1 behind a space-to-depth stem), GDN, SAL.
+
+    Args:
+        shortcut: add the input, folded into channels and averaged (Chen et al. 2024, "Deep Compression Autoencoder").
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int = 5, stride: int = 2, shortcut: bool = False):
         super().__init__()
         self.conv_groups = nn.Sequential(
             nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2), GDN(out_channels)
         )
         self.sal = SAL(out_channels)
+        self.channels, self.stride, self.shortcut = out_channels, stride, shortcut
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.sal(self.conv_groups(x))
+        out = self.sal(self.conv_groups(x))
+        return out + fit_channels(F.pixel_unshuffle(x, self.stride), self.channels) if self.shortcut else out
 
 
 class Up(nn.Module):
@@ -42,9 +57,10 @@ class Up(nn.Module):
 
     Args:
         kernel: 0 for the paper's transposed 5x5 convolution, else the kernel of a sub-pixel convolution.
+        shortcut: add the input, copied and unfolded into pixels.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel: int = 0):
+    def __init__(self, in_channels: int, out_channels: int, kernel: int = 0, shortcut: bool = False):
         super().__init__()
         self.sal = SAL(in_channels)
         if kernel:
@@ -52,9 +68,11 @@ class Up(nn.Module):
         else:
             upsample = nn.ConvTranspose2d(in_channels, out_channels, 5, 2, 2, 1)
         self.conv_groups = nn.Sequential(upsample, GDN(out_channels))
+        self.channels, self.shortcut = out_channels, shortcut
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.conv_groups(self.sal(x))
+        out = self.conv_groups(self.sal(x))
+        return out + F.pixel_shuffle(fit_channels(x, 4 * self.channels), 2) if self.shortcut else out
 
 
 class ResidualUnit(nn.Module):

@@ -32,8 +32,8 @@ class Network(nn.Module):
         mid = config.mid[-1]
         self.g_sb = prototypes.decoder(config.code_mid[-1], config.decode, mid)
         self.conditioning = Conditioning()
-        self.analysis = Analysis(config, self.g_sb)
         self.entropy_model = EntropyModel(config)
+        self.analysis = Analysis(config, self.g_sb, self.entropy_model.rounded_mid)
         self.synthesis = Synthesis(config, self.g_sb)
 
     def codec(self, weights_hash: str = "", device: str = "cpu") -> Codec:
@@ -48,6 +48,7 @@ class Network(nn.Module):
             synthesis=self.synthesis,
             conditioning=self.conditioning,
             backend=TorchBackend(device),
+            without_knobs=frozenset() if self.config.exact else frozenset({"quality"}),
         )
 
 

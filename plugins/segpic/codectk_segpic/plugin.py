@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any
 from codectk.spec.hooks import hookimpl
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+
     from codectk.spec.stages import Codec
     from codectk_segpic.network import Network
 
@@ -20,13 +24,23 @@ STAGES = {
 
 
 @hookimpl
-def codectk_codec(name: str, device: str) -> Codec | None:
-    """The shipped preset."""
+def codectk_codec(name: str, device: str, weights: Path | None) -> Codec | None:
+    """The shipped preset, or the codec of a weights file."""
     if name != "segpic":
         return None
-    from codectk_segpic.preset import load_preset
+    from codectk_segpic.preset import load_preset, load_weights
 
-    return load_preset("segpic-small", device)
+    return load_preset("segpic-small", device) if weights is None else load_weights(weights, device)
+
+
+@hookimpl
+def codectk_weights_import(codec: str, path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]] | None:
+    """Checkpoints of the published training code."""
+    if codec != "segpic":
+        return None
+    from codectk_segpic.checkpoint import import_checkpoint
+
+    return import_checkpoint(path)
 
 
 @hookimpl

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import nn
 
 from codectk.nn.blocks import GDN
 from codectk.nn.exact import ExactConv2d, ExactIGDN
-from codectk.nn.quantize import clamp_ste, round_ste
-
-CODE_MAX = 255
-"""Bound of prototype codes as the decoder's network sees them."""
+from codectk_segpic.config import VALUE_MAX
 
 
 def encoder(channels: int, widths: tuple[int, ...]) -> nn.Sequential:
@@ -30,14 +27,9 @@ def exact_decoder(code: int, widths: tuple[int, int], channels: int) -> nn.Seque
     """The same in integers; codes enter with two fractional bits."""
     a, b = widths
     return nn.Sequential(
-        ExactConv2d(code, a, 1, in_bits=2, in_max=CODE_MAX),
+        ExactConv2d(code, a, 1, in_bits=2, in_max=VALUE_MAX),
         ExactIGDN(a),
         ExactConv2d(a, b, 1),
         ExactIGDN(b),
         ExactConv2d(b, channels, 1),
     )
-
-
-def as_decoded(code: Tensor) -> Tensor:
-    """The code as both ends feed it to the decoder's network: integers within the network's input range."""
-    return clamp_ste(round_ste(code), -CODE_MAX, CODE_MAX)

@@ -15,6 +15,9 @@ from torch import Tensor
 GRIDS = (1, 2, 4, 8)
 """Grid sizes a file can carry (two bits)."""
 
+AREA_SLACK = 0.0005
+"""Added to areas in positions, so that a region without any has a mean. The published code does so for masks only."""
+
 
 @dataclass(frozen=True)
 class Regions:
@@ -36,13 +39,18 @@ class Regions:
         columns = torch.arange(width, device=self.ids.device) * self.ids.shape[2] // width
         return self.ids[:, rows][:, :, columns]
 
-    def pool(self, features: Tensor) -> Tensor:
-        """Mean feature of each region: (B, C, H, W) -> prototypes (B, C, count, 1); absent regions give 0."""
+    def pool(self, features: Tensor, cell_slack: float = AREA_SLACK) -> Tensor:
+        """Mean feature of each region: (B, C, H, W) -> prototypes (B, C, count, 1); absent regions give 0.
+
+        Args:
+            cell_slack: added to the areas of grid cells; masks always get `AREA_SLACK`.
+        """
         batch, channels, height, width = features.shape
         ids = self.at(height, width).reshape(batch, -1)
         member = F.one_hot(ids, self.count).to(features.dtype)  # (B, HW, R)
         total = torch.bmm(features.reshape(batch, channels, -1), member)
-        return (total / (member.sum(1)[:, None] + 0.0005)).unsqueeze(-1)
+        slack = AREA_SLACK if self.grid is None else cell_slack
+        return (total / (member.sum(1)[:, None] + slack)).unsqueeze(-1)
 
     def expand(self, prototypes: Tensor, height: int, width: int) -> Tensor:
         """Every position receives its region's prototype: (B, C, count, 1) -> (B, C, height, width)."""
@@ -56,8 +64,12 @@ class Regions:
 
 
 def grid_regions(grid: int, batch: int, height: int, width: int, device: torch.device | str = "cpu") -> Regions:
-    """The G x G grid over latents of height x width positions (stride 16), whatever the aspect ratio."""
-    rows = torch.arange(height, device=device) * grid // height
-    columns = torch.arange(width, device=device) * grid // width
-    ids = rows[:, None] * grid + columns[None, :]
-    return Regions(ids.expand(batch, -1, -1), grid * grid, grid)
+    """The G x G grid over latents of height x width positions (stride 16), whatever the aspect ratio.
+
+    A side with fewer than G positions gets one cell per position, so that no cell is empty.
+    """
+    down, across = min(grid, height), min(grid, width)
+    rows = torch.arange(height, device=device) * down // height
+    columns = torch.arange(width, device=device) * across // width
+    ids = rows[:, None] * across + columns[None, :]
+    return Regions(ids.expand(batch, -1, -1), down * across, grid)

@@ -8,15 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from codectk.base.types import Context
 from codectk.nn.blocks import conv3x3
 from codectk.nn.gain import Gain
-from codectk_segpic.analysis import latent_specs
+from codectk_segpic.analysis import HIGH_GAIN, LOW_GAIN, latent_specs
 from codectk_segpic.config import Config
 from codectk_segpic.layers import WAM, Up
+from codectk_segpic.linear import LinearSynthesis
 from codectk_segpic.rat import RAT
+from codectk_segpic.regions import Regions
 
 
 class Synthesis(nn.Module):
@@ -35,11 +38,11 @@ class Synthesis(nn.Module):
         lead = WAM(config.latent, 4, config.heads, config.wam_units[1])
         attend = WAM(mid, 8, config.heads, config.wam_units[0])
         if config.stem > 1:
-            self.g_s0 = nn.Sequential(lead, Up(config.latent, mid, 1))
+            self.g_s0 = nn.Sequential(lead, Up(config.latent, mid, 1, config.shortcuts))
             self.g_s1 = nn.Sequential(
                 attend,
-                Up(mid, first, 3),
-                Up(first, config.tail, 3),
+                Up(mid, first, 3, config.shortcuts),
+                Up(first, config.tail, 3, config.shortcuts),
                 conv3x3(config.tail, 12),
                 nn.PixelShuffle(2),
             )
@@ -48,7 +51,13 @@ class Synthesis(nn.Module):
             self.g_s1 = nn.Sequential(attend, Up(mid, mid), Up(mid, config.tail), nn.Conv2d(config.tail, 3, 1))
         self.proto_decoder = [proto_decoder]  # owned (and saved) by the network
         self.dyn_decoder = RAT(mid, mid, config.rat_mid)
-        self.gain = Gain(config.latent, 1 / 0.3, 1 / 3.0) if config.exact else None
+        self.linear = LinearSynthesis(config.latent) if config.linear else None
+        if self.linear is not None:
+            head = self.g_s1[-2]
+            with torch.no_grad():  # the first pictures are those of the linear path
+                head.weight.mul_(0.1)
+                head.bias.zero_()
+        self.gain = Gain(config.latent, 1 / LOW_GAIN, 1 / HIGH_GAIN) if config.exact else None
 
     def __call__(self, latents: Mapping[str, Any], ctx: Context) -> Tensor:
         y: Tensor = latents["y"]
@@ -56,5 +65,6 @@ class Synthesis(nn.Module):
             y = y * self.gain(ctx.knobs["quality"])
         feature = self.g_s0(y)
         decoded = self.proto_decoder[0](latents["p_mid"])
-        expanded = latents["regions"].expand(decoded, *feature.shape[2:])
-        return self.g_s1(self.dyn_decoder(feature, expanded))
+        expanded = Regions(latents["regions"], decoded.shape[2]).expand(decoded, *feature.shape[2:])
+        x = self.g_s1(self.dyn_decoder(feature, expanded))
+        return x if self.linear is None else (x + self.linear(y)) / 4 + 0.5

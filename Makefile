@@ -1,0 +1,33 @@
+# The two commands of the README, and what stands behind them.
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+PLUGINS := $(wildcard plugins/*/pyproject.toml)
+PACKAGES := $(foreach file,$(PLUGINS),-e $(dir $(file)))
+
+.PHONY: demo test check clean
+
+demo: $(VENV)/demo.done  ## encode and decode a photo, compare with JPEG and WebP, draw the result
+	$(BIN)/python examples/demo.py examples/photo.png demo
+
+test: $(VENV)/test.done  ## install everything and run all tests
+	$(BIN)/python -m pytest
+
+check: $(VENV)/test.done  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy core/codectk
+
+# Torch and its friends must come from one resolver run, so everything is installed by one command.
+$(VENV)/demo.done: pyproject.toml $(PLUGINS)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -e . $(PACKAGES)
+	touch $@
+
+$(VENV)/test.done: pyproject.toml $(PLUGINS)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -e ".[dev]" $(PACKAGES)
+	touch $(VENV)/demo.done $@
+
+clean:
+	rm -rf $(VENV) demo

@@ -1,0 +1,69 @@
+"""Weights from outside come into the store."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from codectk.base.errors import InputError, WeightsError
+from codectk.plugins.manager import find_codec, import_weights
+from codectk.weights import store
+from codectk.weights.find import CODEC
+from codectk.weights.manifest import read_manifest
+from codectk.weights.tensors import read_metadata
+
+_SUFFIXES = re.compile(r"(\.(pth|pt|tar|ckpt|bin|pkl|zip|safetensors))+$")
+
+
+def import_file(codec: str, source: str | os.PathLike[str], name: str | None = None) -> Path:
+    """Bring weights for a codec into the store.
+
+    A safetensors file that names the codec, or that the manifest of its plugin knows, is copied; anything else is for
+    the plugin to read.
+
+    Args:
+        codec: codec name.
+        source: a file, or whatever the plugin reads.
+        name: what to call them; by default the name the plugin's manifest has for this very file, else one
+            made of the file's.
+
+    Returns:
+        Where they are now, `<name>-<first 8 digits of the sha256>.safetensors`.
+
+    Raises:
+        InputError: there is nothing at `source`.
+        UsageError: the plugin reads no weights of other projects.
+        WeightsError: the file is not what the plugin reads, is for another codec, or has a bad name.
+        OutputError: the store cannot be written.
+        PluginError: no usable plugin offers the codec.
+    """
+    path = Path(source)
+    _, record = find_codec(codec)
+    if not path.exists():
+        raise InputError(f"There is no file {path}.")
+    metadata = _metadata(path)
+    if metadata is not None:
+        digest = store.sha256_of(path)
+        known = next((entry.name for entry in read_manifest(record.package) if entry.sha256 == digest), None)
+        owner = metadata.get(CODEC)
+        if owner not in (None, codec):
+            raise WeightsError(f"{path} has weights for codec '{owner}', not '{codec}'.")
+        if owner or known:
+            return store.add(path, name or known or default_name(path), sha256=digest)
+    arrays, texts = import_weights(codec, path)
+    return store.save(arrays, {**texts, CODEC: codec}, name or default_name(path))
+
+
+def default_name(path: Path) -> str:
+    """A name for weights made of a file's: "SegPIC_0.0018.pth.tar" becomes "segpic_0.0018"."""
+    stem = _SUFFIXES.sub("", path.name.lower())
+    return re.sub(r"[^a-z0-9._-]+", "-", stem).strip("-._")[:64] or "weights"
+
+
+def _metadata(path: Path) -> dict[str, str] | None:
+    """Metadata of a safetensors file, or None if it is none."""
+    try:
+        return read_metadata(path)
+    except WeightsError:
+        return None

@@ -1,0 +1,126 @@
+"""A whole training run: from a recipe and a folder of pictures to a checkpoint, a log and a curve."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from codectk.base.errors import OutputError, UsageError
+from codectk.nn.memory import keep_freed_memory
+from codectk.plugins import manager
+from codectk.train.bar import Bar
+from codectk.train.checkpoint import load_checkpoint
+from codectk.train.data import Crops
+from codectk.train.log import Window
+from codectk.train.loop import CHECKPOINT, loop
+from codectk.train.recipe import Recipe, differences, from_dict
+from codectk.train.scale import choose_algorithms, join_world
+from codectk.train.stopping import Stop
+from codectk.train.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        checkpoint: where it is.
+        step: steps done, of `Recipe.optim.steps`.
+        signal: number of the signal that ended the run, or 0.
+        first: False in processes that leave talking to the first one.
+    """
+
+    checkpoint: Path
+    step: int
+    signal: int
+    first: bool
+
+
+def train(
+    recipe: Recipe,
+    paths: Sequence[str | Path],
+    folder: Path,
+    *,
+    resume: bool = False,
+    device: str = "cpu",
+    plot: bool = False,
+    stop: Callable[[int], bool] = lambda step: False,
+    say: Callable[[str], None] = lambda remark: None,
+) -> Outcome:
+    """Train up to the recipe's last step, or until SIGINT, SIGTERM or `stop` ends it; leaves a checkpoint either way.
+
+    Args:
+        recipe: what to do.
+        paths: picture files or folders.
+        folder: where `checkpoint.pt`, `log.jsonl` and `curve.png` go; made if missing.
+        resume: go on from the folder's checkpoint; without it there must be none.
+        device: "cpu", "cuda", ...
+        plot: draw the curve with every checkpoint.
+        stop: asked during each step, with its number (from 1), whether to end the run after it.
+        say: takes remarks for the user.
+
+    Raises:
+        UsageError, InputError, OutputError, WeightsError, PluginError: the recipe, data, folder or device cannot be
+            used.
+        TrainingError: there is no checkpoint to go on from, or it does not fit; or a value is not finite.
+    """
+    checkpoint = folder / CHECKPOINT
+    state = load_checkpoint(checkpoint) if resume else None
+    if not resume and checkpoint.exists():
+        raise UsageError(f"{checkpoint} exists; pass --resume to go on, or choose another folder.")
+    _make(folder)
+    keep_freed_memory()
+    world, place = join_world(device)
+    choose_algorithms(place, recipe.run.deterministic)
+    remark = say if world.first else lambda text: None
+    torch.manual_seed(recipe.optim.seed)
+    network = manager.network(recipe.codec.name, recipe.codec.options)
+    card, _ = manager.find_codec(recipe.codec.name)
+    knobs = {name: knob.default for name, knob in card.knobs.items()}
+    with Bar(world.first) as bar:
+        trainer = Trainer(recipe, network, _load(recipe, paths, bar, remark), knobs, world, place)
+        window = Window()
+        if state is not None:
+            trainer.load(state)
+            window = Window(state.get("window"))
+            _compare(state, trainer, remark)
+            del state  # as large as three networks
+        with Stop() as signals:
+            loop(trainer, folder, window, bar, plot=plot, stop=lambda: bool(signals.signal) or stop(trainer.step + 1))
+    world.leave()
+    return Outcome(checkpoint, trainer.step, signals.signal, world.first)
+
+
+def _load(recipe: Recipe, paths: Sequence[str | Path], bar: Bar, say: Callable[[str], None]) -> Crops:
+    d = recipe.data
+
+    def report(done: int, total: int) -> None:
+        if done == 1:
+            bar.begin("reading pictures", total)
+        bar.show(done)
+
+    crops = Crops(paths, d.crop, d.min_side, d.scale_min, recipe.optim.seed, report)
+    if crops.small:
+        say(f"{crops.small} pictures are smaller than {max(d.crop, d.min_side)} pixels and are left out.")
+    if crops.refused:
+        say(f"{len(crops.refused)} pictures cannot be used, the first: {crops.refused[0]}")
+    return crops
+
+
+def _compare(state: Mapping[str, Any], trainer: Trainer, say: Callable[[str], None]) -> None:
+    """Tell why a resumed run may differ from an uninterrupted one."""
+    if changed := differences(from_dict(state["recipe"]), trainer.recipe):
+        say(f"The recipe differs from the checkpoint's in {', '.join(changed)}.")
+    if state.get("data", trainer.crops.digest) != trainer.crops.digest:
+        say("The training pictures are not those of the checkpoint.")
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"The folder {folder} cannot be made: {error.strerror}.") from error

@@ -1,0 +1,172 @@
+"""The three readings of a program on tensors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from codectk.base.errors import WeightsError
+from codectk.coding.coder import Decoder, Encoder
+from codectk.coding.coder import Meter as Counter
+from codectk.nn.coders import Meter, tensor_coder
+from codectk.nn.priors import FactorizedPrior, GaussianPrior, Prior
+
+
+class Echo(Prior):
+    """A prior whose cost is the value it is shown."""
+
+    def bits(self, value: Tensor, index: Tensor) -> Tensor:
+        return value
+
+
+def generators(*seeds: int) -> list[torch.Generator]:
+    return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+
+def ready() -> tuple[GaussianPrior, FactorizedPrior]:
+    torch.manual_seed(0)
+    gaussian, factorized = GaussianPrior("y"), FactorizedPrior("z", 4)
+    for prior in (gaussian, factorized):
+        prior.tables = prior.build_tables()
+    return gaussian, factorized
+
+
+# Meter
+
+
+def test_noise_is_a_samples_own():
+    """However a batch is split over processes, sample 2 sees the same noise; no two samples share theirs."""
+    value, index, prior = torch.zeros(4, 3, 5, 5), torch.zeros(4, 3, 5, 5), Echo("y")
+    together, left, right = Meter(generators(10, 11, 12, 13)), Meter(generators(10, 11)), Meter(generators(12, 13))
+    for _ in range(2):
+        together.code(index, value, prior)
+        left.code(index[:2], value[:2], prior)
+        right.code(index[2:], value[2:], prior)
+    assert isinstance(together.bits, Tensor) and isinstance(left.bits, Tensor) and isinstance(right.bits, Tensor)
+    assert torch.equal(together.bits, torch.cat([left.bits, right.bits]))
+    assert len(together.bits.unique()) == 4
+
+
+def test_noise_is_uniform_of_width_one():
+    class Seen(Echo):
+        def bits(self, value: Tensor, index: Tensor) -> Tensor:
+            self.seen = value
+            return value
+
+    prior = Seen("y")
+    value = torch.full((2, 1, 100, 100), 7.25)
+    passed = Meter(generators(1, 2)).code(value, value, prior)
+    noise = prior.seen - value
+    assert noise.min() >= -0.5 and noise.max() <= 0.5
+    assert abs(noise.mean()) < 0.01 and abs(noise.var() - 1 / 12) < 0.003
+    assert torch.equal(passed, torch.full_like(value, 7.0)), "what goes on is rounded, not noisy"
+
+
+def test_evaluation_measures_rounded_values():
+    value = torch.tensor([[[[0.4, 1.5, 2.5, -0.6]]]])
+    meter = Meter()
+    assert torch.equal(meter.code(value, value, Echo("y")), torch.round(value))
+    assert isinstance(meter.bits, Tensor) and meter.bits.tolist() == [0 + 2 + 2 - 1]
+
+
+def test_gradients_pass_the_rounding_and_the_rate():
+    value = torch.tensor([[[[0.4, 1.6]]]], requires_grad=True)
+    meter = Meter(generators(3))
+    passed = meter.code(torch.tensor([[[[20.0, 20.0]]]]), value, GaussianPrior("y"))
+    (gradient,) = torch.autograd.grad(passed.sum(), value, retain_graph=True)
+    assert gradient.flatten().tolist() == [1, 1]
+    assert isinstance(meter.bits, Tensor)
+    (gradient,) = torch.autograd.grad(meter.bits.sum(), value)
+    assert (gradient != 0).any()
+
+
+def test_bits_are_kept_by_label_and_sample():
+    meter = Meter()
+    value = torch.arange(6.0).view(2, 3, 1, 1)
+    meter.code(value, value, Echo("a"))
+    meter.code(value, value, Echo("b"))
+    meter.code(value, value, Echo("a"))
+    assert meter.raw(2, 3) == 2
+    assert isinstance(meter.bits, Tensor)
+    assert meter.bits.tolist() == [3 * 3 + 3, 3 * 12 + 3]
+    assert meter.by_label == {"a": 15.0, "b": 7.5}
+
+
+def test_a_meter_cannot_decode():
+    with pytest.raises(ValueError, match="decode"):
+        Meter().code(torch.zeros(1, 1), None, Echo("y"))
+    with pytest.raises(ValueError, match="decode"):
+        Meter().raw(None, 2)
+
+
+# Encoder and decoder
+
+
+def program(coder: object, value: Tensor | None, z: Tensor | None) -> tuple[Tensor, Tensor, int]:
+    """One coding program with everything a real one does, in any reading."""
+    gaussian, factorized = ready()
+    tensors = tensor_coder(coder, "cpu")  # type: ignore[arg-type]
+    flag = tensors.raw(None if value is None else 5, 3)
+    channel = torch.arange(4).view(1, 4, 1, 1).expand(1, 4, 3, 2)
+    z = tensors.code(channel, z, factorized)
+    index = torch.arange(60.0).view(1, 5, 4, 3) + z.mean()  # between tables: both ends take the nearer one
+    index = index.clamp(0, 63).to(memory_format=torch.channels_last)
+    return tensors.code(index, value, gaussian), z, flag
+
+
+def test_all_readings_agree():
+    generator = torch.Generator().manual_seed(4)
+    value = (9 * torch.randn(1, 5, 4, 3, generator=generator)).to(memory_format=torch.channels_last)
+    z = 3 * torch.randn(1, 4, 3, 2, generator=generator)
+    value[0, 0, 0, 0], value[0, 4, 3, 2], z[0, 1, 0, 0] = 5000.4, -70000.6, 999.0  # far outside their tables
+    encoder, counter = Encoder(), Counter()
+    written = program(encoder, value, z)
+    counted = program(counter, value, z)
+    metered = program(Meter(), value, z)
+    payload = encoder.finish()
+    decoder = Decoder(payload)
+    read = program(decoder, None, None)
+    decoder.finish()
+    for a, b, c, d in zip(written, read, metered, counted, strict=True):
+        if isinstance(a, Tensor):
+            assert a.dtype == torch.float32 and torch.equal(a, b) and torch.equal(a, c) and torch.equal(a, d)
+        else:
+            assert a == b == c == d == 5
+    assert torch.equal(written[0], torch.round(value)) and written[0][0, 4, 3, 2] == -70001
+    assert abs(8 * len(payload) - 24 - counter.bits) < 32
+
+
+def test_escapes_cost_more_than_what_is_expected():
+    gaussian, _ = ready()
+    costs = []
+    for value in (0.0, 60.0, 6000.0):
+        counter = Counter()
+        tensor_coder(counter, "cpu").code(torch.tensor([20]), torch.tensor([value]), gaussian)
+        costs.append(counter.bits)
+    assert costs[0] < 5 < 12 < costs[1] < costs[2] < 60
+
+
+def test_a_meter_stays_itself_and_others_are_carried():
+    meter = Meter()
+    assert tensor_coder(meter, "cpu") is meter
+    with pytest.raises(WeightsError, match="'y' has no coding tables"):
+        tensor_coder(Encoder(), "cpu").code(torch.zeros(1), torch.zeros(1), GaussianPrior("y"))
+
+
+def test_only_integers_cross_the_border():
+    class Border:
+        def code(self, index: np.ndarray, symbols: np.ndarray | None, tables: object) -> np.ndarray:
+            for array in (index, symbols):
+                assert isinstance(array, np.ndarray) and array.dtype == np.int32 and array.flags.c_contiguous
+            assert symbols is not None
+            return symbols
+
+        def raw(self, value: int | None, bits: int) -> int:
+            return 0
+
+    gaussian, _ = ready()
+    x = torch.randn(2, 3, 4, 5).to(memory_format=torch.channels_last)
+    back = tensor_coder(Border(), "cpu").code(x.abs(), x.double().requires_grad_(), gaussian)
+    assert torch.equal(back, torch.round(x))

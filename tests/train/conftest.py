@@ -1,0 +1,171 @@
+"""A tiny SegPIC, a few made-up pictures, and runs of both."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+torch = pytest.importorskip("torch", reason="training needs torch")
+pytest.importorskip("codectk_segpic", reason="these tests train a tiny SegPIC")
+
+from codectk.train.checkpoint import load_checkpoint  # noqa: E402
+from codectk.train.log import read_log  # noqa: E402
+from codectk.train.loop import CHECKPOINT, LOG  # noqa: E402
+from codectk.train.recipe import Recipe, load_recipe  # noqa: E402
+from codectk.train.run import Outcome, train  # noqa: E402
+
+TINY = """
+[codec]
+name = "segpic"
+
+[codec.options]
+config = "small"
+mid = [16, 32]
+latent = 32
+hyper = 8
+wam_units = [1, 1]
+heads = 2
+tail = 8
+code_mid = [8, 8, 4]
+code_deep = [8, 8, 4]
+decode = [8, 8]
+rat_mid = 8
+rat_deep = 8
+slices = [16, 16]
+support = 1
+hyper_features = 16
+parameter_nets = [8, 8]
+
+[data]
+crop = 64
+batch = 4
+min_side = 64
+scale_min = 0.7
+
+[optim]
+steps = 12
+warmup = 4
+decay = 4
+
+[run]
+log_every = 3
+"""
+
+Start = Callable[..., Outcome]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> Iterator[None]:
+    """As in the subprocesses: exact repetition is promised for one number of threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of six pictures of 140x100 pixels."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for number in range(6):
+        small = np.random.default_rng(number).integers(0, 256, (8, 10, 3)).astype(np.uint8)
+        Image.fromarray(small).resize((140, 100), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def recipe_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("recipe") / "tiny.toml"
+    path.write_text(TINY)
+    return path
+
+
+@pytest.fixture(scope="session")
+def recipe(recipe_file: Path) -> Callable[..., Recipe]:
+    """The tiny recipe with overrides."""
+    return lambda *overrides: load_recipe(recipe_file, overrides)
+
+
+@pytest.fixture(scope="session")
+def start(recipe: Callable[..., Recipe], pictures: Path) -> Start:
+    """Train the tiny recipe in this process: (folder, *overrides, stop_at=step, other arguments of `train`)."""
+
+    def start(folder: Path, *overrides: str, stop_at: int = 0, **arguments: object) -> Outcome:
+        stop = (lambda step: step >= stop_at) if stop_at else (lambda step: False)
+        return train(recipe(*overrides), [pictures], folder, stop=stop, **arguments)  # type: ignore[arg-type]
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def finished(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an uninterrupted run of twelve steps."""
+    folder = tmp_path_factory.mktemp("finished")
+    assert start(folder).step == 12
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trainer(recipe: Callable[..., Recipe], pictures: Path) -> Callable[..., object]:
+    """A fresh trainer of the tiny recipe with overrides."""
+    from codectk.plugins import manager
+    from codectk.train.data import Crops
+    from codectk.train.scale import World
+    from codectk.train.trainer import Trainer
+
+    def make(*overrides: str) -> Trainer:
+        chosen = recipe(*overrides)
+        torch.manual_seed(chosen.optim.seed)
+        d = chosen.data
+        crops = Crops([pictures], d.crop, d.min_side, d.scale_min, chosen.optim.seed)
+        network = manager.network(chosen.codec.name, chosen.codec.options)
+        return Trainer(chosen, network, crops, {"grid": 4}, World(), torch.device("cpu"))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def launch(recipe_file: Path, pictures: Path) -> Callable[..., subprocess.Popen[str]]:
+    """Train the tiny recipe by the command line, in a process of its own: (folder, *arguments, by=launcher)."""
+
+    def launch(folder: Path, *args: str, by: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+        command = [sys.executable, *by, "-m", "codectk", "train", str(recipe_file), "--data", str(pictures)]
+        return subprocess.Popen(
+            [*command, "-o", str(folder), *args],
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return launch
+
+
+@pytest.fixture(scope="session")
+def assert_same() -> Callable[[Path, Path], None]:
+    """Check that two runs ended in the same state, bit for bit, and logged the same numbers."""
+
+    def assert_same(one: Path, other: Path) -> None:
+        a, b = (_leaves(load_checkpoint(folder / CHECKPOINT)) for folder in (one, other))
+        assert a.keys() == b.keys()
+        assert not [k for k in a if not (torch.equal(a[k], b[k]) if isinstance(a[k], torch.Tensor) else a[k] == b[k])]
+        logs = [[{k: v for k, v in r.items() if k != "seconds"} for r in read_log(f / LOG)] for f in (one, other)]
+        assert logs[0] == logs[1]
+
+    return assert_same
+
+
+def _leaves(value: Any, name: str = "") -> dict[str, Any]:
+    """All leaves of a checkpoint by path."""
+    if isinstance(value, (dict, list, tuple)):
+        parts = value.items() if isinstance(value, dict) else enumerate(value)
+        return {k: v for key, part in parts for k, v in _leaves(part, f"{name}/{key}").items()}
+    return {name: value}

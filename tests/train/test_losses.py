@@ -1,0 +1,103 @@
+"""Distortions and their mixtures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from codectk.base.errors import UsageError, WeightsError
+from codectk.nn.lpips import LAYERS
+from codectk.nn.ms_ssim import ms_ssim
+from codectk.train.losses import RateDistortion, mse_255
+from codectk.train.recipe import LossSection
+from codectk.weights.tensors import save_tensors
+
+QUALITY = torch.tensor([0.0, 50.0, 100.0])
+
+
+@pytest.fixture
+def pair() -> tuple[torch.Tensor, torch.Tensor]:
+    x = torch.rand(3, 3, 176, 176, generator=torch.Generator().manual_seed(0))
+    return (x * 0.9).requires_grad_(), x
+
+
+@pytest.fixture
+def lpips_file(tmp_path: Path) -> Path:
+    """A file of the structure of LPIPS's weights."""
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for level, (number, (channels, width, kernel, _, _)) in enumerate(LAYERS.items()):
+        arrays[f"features.{number}.weight"] = rng.normal(0, 0.05, (width, channels, kernel, kernel)).astype(np.float32)
+        arrays[f"features.{number}.bias"] = np.zeros(width, np.float32)
+        arrays[f"lin{level}.model.1.weight"] = rng.random((1, width, 1, 1)).astype(np.float32)
+    save_tensors(tmp_path / "lpips.safetensors", arrays)
+    return tmp_path / "lpips.safetensors"
+
+
+def test_mse_is_on_the_255_scale():
+    x = torch.zeros(2, 3, 4, 4)
+    target = x.clone()
+    target[1] = 10 / 255
+    assert mse_255(x, target).tolist() == pytest.approx([0, 100])
+
+
+def test_lambda_runs_from_low_to_high():
+    loss = RateDistortion(LossSection(low=0.001, high=0.1), 64)
+    assert loss.multiplier(QUALITY).tolist() == pytest.approx([0.001, 0.01, 0.1])
+
+
+@pytest.mark.parametrize("balance", [0.0, 0.4, 1.0])
+def test_the_formula(pair, balance: float):
+    x, target = pair
+    bpp = torch.tensor([0.2, 0.5, 1.0])
+    loss = RateDistortion(LossSection(low=0.001, high=0.1, balance=balance, mse=2.0), 176)(x, target, bpp, QUALITY)
+    distortion = 2 * mse_255(x, target)
+    wanted = [
+        (factor / 0.01) ** -balance * (rate + factor * d)
+        for factor, rate, d in zip((0.001, 0.01, 0.1), bpp.tolist(), distortion.tolist(), strict=True)
+    ]
+    assert loss.tolist() == pytest.approx(wanted, rel=1e-5)
+
+
+def test_a_mixture_is_the_weighted_sum(pair, lpips_file: Path):
+    x, target = pair
+    bpp = torch.zeros(3)
+
+    def loss(**weights: float) -> torch.Tensor:
+        section = LossSection(balance=0, **{"mse": 0.0, "lpips_weights": str(lpips_file), **weights})
+        return RateDistortion(section, 176)(x, target, bpp, QUALITY)
+
+    parts = [loss(mse=1.0), loss(ms_ssim=1.0), loss(lpips=1.0)]
+    assert all((part > 0).all() for part in parts)
+    mixed = loss(mse=0.5, ms_ssim=200.0, lpips=30.0)
+    assert mixed.tolist() == pytest.approx((0.5 * parts[0] + 200 * parts[1] + 30 * parts[2]).tolist(), rel=1e-5)
+    mixed.sum().backward()
+    assert torch.isfinite(x.grad).all() and x.grad.abs().sum() > 0
+
+
+def test_ms_ssim_counts_what_is_missing(pair):
+    x, target = pair
+    loss = RateDistortion(LossSection(low=1, high=1, mse=0, ms_ssim=1), 176)(x, target, torch.zeros(3), QUALITY)
+    assert loss.tolist() == pytest.approx((1 - ms_ssim(x, target)).tolist())
+
+
+@pytest.mark.parametrize(
+    ("section", "crop", "words"),
+    [
+        (LossSection(mse=0), 64, "a positive weight of mse, ms_ssim or lpips"),
+        (LossSection(ms_ssim=1), 128, "MS-SSIM in the loss needs crops of at least 161 pixels, not 128"),
+        (LossSection(lpips=1, lpips_weights="x"), 16, "LPIPS in the loss needs crops of at least 31"),
+        (LossSection(lpips=1), 64, r"loss\.lpips needs loss\.lpips_weights"),
+    ],
+)
+def test_losses_that_cannot_be(section: LossSection, crop: int, words: str):
+    with pytest.raises(UsageError, match=words):
+        RateDistortion(section, crop)
+
+
+def test_lpips_weights_that_are_none(tmp_path: Path):
+    with pytest.raises(WeightsError, match=r"LPIPS weights: .*no\.safetensors cannot be read"):
+        RateDistortion(LossSection(lpips=1, lpips_weights=str(tmp_path / "no.safetensors")), 64)
