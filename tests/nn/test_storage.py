@@ -159,3 +159,45 @@ def test_weights_that_are_not_finite_are_refused():
     network.hyper[0].weight.data[1, 0, 0, 0] = float("nan")
     with pytest.raises(WeightsError):
         to_arrays(network)
+
+
+class Compact(nn.Module):
+    """A network that says where eight bits a weight suffice."""
+
+    compact = ("front",)
+
+    def __init__(self, seed: int = 0):
+        super().__init__()
+        torch.manual_seed(seed)
+        self.front = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 1))
+        self.back = nn.Conv2d(4, 2, 1)
+        with torch.no_grad():
+            self.front[1].weight[0] = 0
+
+
+def test_compact_weights_are_rows_of_eight_bits():
+    trained, ready = Compact(), Compact(seed=9)
+    arrays = to_arrays(trained)
+    assert arrays["front.0.weight"].dtype == np.int8 and arrays["front.0.weight.scale"].shape == (4,)
+    assert arrays["front.0.bias"].dtype == arrays["back.weight"].dtype == np.float16
+    install(ready, arrays)
+    for layer in (0, 1):
+        old, new = trained.front[layer].weight, ready.front[layer].weight
+        step = old.flatten(1).abs().amax(1) / 127
+        assert ((old - new).abs().flatten(1).amax(1) <= 0.5001 * step).all()
+    assert not any(name.endswith(".scale") for name in to_arrays(trained, np.float32))
+
+
+def test_compact_weights_need_a_scale_per_row():
+    arrays = to_arrays(Compact())
+    arrays["front.0.weight.scale"] = arrays["front.0.weight.scale"][:3]
+    with pytest.raises(WeightsError, match=r"front\.0\.weight\.scale has shape \(3,\)"):
+        install(Compact(), arrays)
+    del arrays["front.0.weight.scale"]
+    with pytest.raises(WeightsError, match=r"lack front\.0\.weight\.scale"):
+        install(Compact(), arrays)
+    broken = Compact()
+    with torch.no_grad():
+        broken.front[0].weight[0, 0, 0, 0] = float("nan")
+    with pytest.raises(WeightsError, match=r"front\.0\.weight"):
+        to_arrays(broken)

@@ -62,6 +62,8 @@ class Meter:
             raise ValueError("a Meter has nothing to decode from")
         seen = torch.round(value) if self.generators is None else value + self._noise(value)
         bits = prior.bits(seen, index).flatten(1).sum(1)
+        if self.generators is not None:
+            bits = bits * prior.crop_share
         self.bits = self.bits + bits
         self.by_label[prior.label] = self.by_label.get(prior.label, 0.0) + float(bits.detach().mean())
         return round_ste(value)

@@ -28,11 +28,14 @@ class Prior(nn.Module):
     Attributes:
         label: name under which rates are accounted.
         tables: integer tables for coding, or None while training.
+        crop_share: part of its bits that a training crop pays. A latent of fixed size costs a whole picture once;
+            a crop that paid for all of it would teach the network not to use it.
     """
 
     def __init__(self, label: str):
         super().__init__()
         self.label = label
+        self.crop_share = 1.0
         self.tables: Tables | None = None
 
     def bits(self, value: Tensor, index: Tensor) -> Tensor:

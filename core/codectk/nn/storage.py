@@ -1,7 +1,8 @@
 """A trained network as tensors for one safetensors file, and back.
 
     integer layers    <name>.int_weight int8, .int_bias int32, .shift int8, .table int16
-    other weights     their state-dict name, float16 (or float32)
+    other weights     their state-dict name, float16 (or float32); below a prefix that the network names in its
+                      attribute `compact`, weights of two and more dimensions are int8 with <name>.scale float32 per row
     coding tables     tables.<prior name>.{frequencies uint16 (ragged), sizes int32, offsets int32}
                       and .medians float32 (channels) where published weights have some
 
@@ -40,9 +41,13 @@ def to_arrays(network: nn.Module, dtype: type[np.floating] = np.float16) -> Arra
     freeze(frozen)
     density = tuple(f"{name}." for name, _ in _priors(frozen))
     integers = tuple(f"{name}." for name, _ in exact_modules(frozen))
+    compact = tuple(getattr(network, "compact", ())) if dtype is np.float16 else ()
     arrays: Arrays = {}
     for name, value in frozen.state_dict().items():
         if name.startswith(density):
+            continue
+        if name.startswith(compact) and not name.startswith(integers) and name.endswith(".weight") and value.ndim > 1:
+            arrays[name], arrays[f"{name}.scale"] = _quantize_rows(name, value.numpy())
             continue
         kind = INTEGER_TYPES[name.rsplit(".", 1)[-1]] if name.startswith(integers) else dtype
         with np.errstate(over="ignore", invalid="ignore"):  # found below
@@ -95,13 +100,28 @@ def install(network: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
     for name, value in network.state_dict().items():
         if name.startswith(density) or name.startswith(integers):
             continue
-        stored = _tensor(take(name))
+        array = take(name)
+        stored = _tensor(array)
+        if array.dtype == np.int8:
+            scale = _tensor(take(f"{name}.scale"))
+            if scale.shape != stored.shape[:1]:
+                raise WeightsError(f"{name}.scale has shape {tuple(scale.shape)}, expected {tuple(stored.shape[:1])}.")
+            stored = stored * scale.view(-1, *[1] * (stored.ndim - 1))
         if stored.shape != value.shape:
             raise WeightsError(f"{name} has shape {tuple(stored.shape)}, expected {tuple(value.shape)}.")
         value.copy_(stored)
     if left:
         raise WeightsError(f"the weights hold {next(iter(left))}, which this network does not have.")
     network.requires_grad_(False).eval()
+
+
+def _quantize_rows(name: str, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """int8 rows and their float32 scales: weight[i] is about scale[i] * rows[i]."""
+    if not np.isfinite(weight).all():
+        raise WeightsError(f"{name} has values that int8 cannot hold.")
+    largest = np.abs(weight).reshape(len(weight), -1).max(1)
+    scale = np.where(largest > 0, largest / 127, 1.0).astype(np.float32)
+    return np.rint(weight / scale.reshape(-1, *[1] * (weight.ndim - 1))).astype(np.int8), scale
 
 
 def _check_medians(network: nn.Module, name: str) -> None:

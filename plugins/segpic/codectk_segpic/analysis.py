@@ -18,7 +18,7 @@ from codectk_segpic import prototypes
 from codectk_segpic.config import Config
 from codectk_segpic.layers import WAM, Down
 from codectk_segpic.linear import LinearAnalysis
-from codectk_segpic.rat import RAT
+from codectk_segpic.rat import RAT, NoRAT
 from codectk_segpic.regions import AREA_SLACK, Regions
 
 LOW_GAIN, HIGH_GAIN = 1.0, 6.0
@@ -61,7 +61,7 @@ class Analysis(nn.Module):
         self.proto_decoder = [proto_decoder]  # in a list: owned (and saved) by the network, not by this stage
         self.rounded = rounded
         self.cell_slack = AREA_SLACK if config.exact else 0.0
-        self.dyn_encoder = RAT(mid, mid, config.rat_mid)
+        self.dyn_encoder = RAT(mid, mid, config.rat_mid) if config.has("rat") else NoRAT()
         self.linear = LinearAnalysis(config.latent) if config.linear else None
         # Starts small, so that the first pictures are those of the linear path.
         self.blend = nn.Parameter(torch.full((1, config.latent, 1, 1), 0.05)) if config.linear else None

@@ -18,7 +18,7 @@ from codectk.nn.priors import SCALE_LEVELS, FactorizedPrior, index_of
 from codectk.nn.quantize import clamp_ste, round_ste
 from codectk_segpic import prototypes
 from codectk_segpic.config import VALUE_MAX, Config
-from codectk_segpic.rat import RAT, ExactRAT
+from codectk_segpic.rat import RAT, ExactRAT, NoRAT
 
 LATENT_BITS = 6
 CONTEXT_BITS = 3
@@ -60,7 +60,7 @@ class ExactArithmetic:
 
     def rat(self) -> nn.Module:
         c = self.config
-        return ExactRAT(c.hyper_features, c.hyper_features, c.rat_deep)
+        return ExactRAT(c.hyper_features, c.hyper_features, c.rat_deep) if c.has("rat") else NoRAT()
 
     def _net(self, seen: int, last: ExactConv2d) -> nn.Sequential:
         widths = (seen, *self.config.parameter_nets)
@@ -158,7 +158,7 @@ class FloatArithmetic:
 
     def rat(self) -> nn.Module:
         c = self.config
-        return RAT(c.hyper_features, c.hyper_features, c.rat_deep)
+        return RAT(c.hyper_features, c.hyper_features, c.rat_deep) if c.has("rat") else NoRAT()
 
     def _net(self, seen: int, out: int) -> nn.Sequential:
         widths = (seen, *self.config.parameter_nets)

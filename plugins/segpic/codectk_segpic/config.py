@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 VALUE_MAX = 255
 """Bound of z and of prototype codes as integer networks see them."""
 
+PARTS = ("rat", "prototypes", "sal", "lrp", "masks")
+"""Parts that an ablation can leave out: RATs, decoded prototypes (zeros instead), SALs, LRP, masks in training."""
+
 
 @dataclass(frozen=True)
 class Config:
@@ -24,6 +27,7 @@ class Config:
         tail: channels of the last synthesis stage.
         code_mid, code_deep: widths of the prototype autoencoders' encoders; the last is the code.
         decode: hidden widths of their decoders.
+        prototype_share: part of the prototypes' bits that a training crop pays (see `Prior.crop_share`).
         rat_mid, rat_deep: middle width of the region-adaptive transforms at y' and at y.
         slices: channels per slice of y.
         support: number of leading slices that later slices see.
@@ -34,6 +38,7 @@ class Config:
         shortcuts: every change of resolution behind the stem has a parameter-free shortcut.
         exact: integer entropy path (portable files) and one model for all qualities, instead of the published
             method's float networks for one rate.
+        without: parts left out for an ablation, of `PARTS`.
     """
 
     stem: int
@@ -48,6 +53,7 @@ class Config:
     code_mid: tuple[int, ...]
     code_deep: tuple[int, ...]
     decode: tuple[int, int]
+    prototype_share: float
     rat_mid: int
     rat_deep: int
     slices: tuple[int, ...]
@@ -57,13 +63,22 @@ class Config:
     linear: bool
     shortcuts: bool
     exact: bool
+    without: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if unknown := sorted(set(self.without) - set(PARTS)):
+            raise TypeError(f"there is no part '{unknown[0]}' to leave out; parts are {', '.join(PARTS)}")
+
+    def has(self, part: str) -> bool:
+        """Whether a part that can be left out is there."""
+        return part not in self.without
 
 
 SMALL = Config(
     stem=4,
     mid=(64, 128),
     mid_stride=8,
-    latent=160,
+    latent=224,
     hyper=48,
     kernels=(3, 5, 3),
     wam_units=(2, 1),
@@ -72,9 +87,10 @@ SMALL = Config(
     code_mid=(48, 32, 16),
     code_deep=(64, 32, 16),
     decode=(32, 64),
+    prototype_share=1 / 16,
     rat_mid=32,
     rat_deep=48,
-    slices=(16, 16, 32, 48, 48),
+    slices=(16, 16, 32, 64, 96),
     support=3,
     hyper_features=96,
     parameter_nets=(48, 48),
@@ -96,6 +112,7 @@ FULL = Config(
     code_mid=(128, 96, 96),
     code_deep=(192, 128, 96),
     decode=(128, 192),
+    prototype_share=1.0,
     rat_mid=192,
     rat_deep=320,
     slices=(32,) * 10,

@@ -24,10 +24,11 @@ from codectk.nn.coders import tensor_coder
 from codectk.nn.exact import exact_math
 from codectk.nn.priors import FactorizedPrior, GaussianPrior
 from codectk.nn.quantize import round_ste
+from codectk_segpic import prototypes
 from codectk_segpic.analysis import latent_specs
 from codectk_segpic.arithmetic import ExactArithmetic, FloatArithmetic
 from codectk_segpic.config import Config
-from codectk_segpic.rat import RAT
+from codectk_segpic.rat import RAT, NoRAT
 from codectk_segpic.regions import GRIDS, grid_regions
 
 
@@ -44,9 +45,13 @@ class EntropyModel(nn.Module):
         self.needs = self.gives = latent_specs(config)
         arithmetic = ExactArithmetic(config) if config.exact else FloatArithmetic(config)
         self.arithmetic = arithmetic
-        self.dyn_enc_hyper = RAT(config.latent, config.hyper_features, config.rat_deep)
+        self.dyn_enc_hyper = (
+            RAT(config.latent, config.hyper_features, config.rat_deep) if config.has("rat") else NoRAT()
+        )
         self.h_a = arithmetic.hyper_encoder()
         self.g_sb2 = arithmetic.prototype_decoder()
+        if not config.has("prototypes"):
+            self.g_sb2.append(prototypes.Silence())
         self.h_mean_s, self.h_scale_s = arithmetic.hyper_decoder(), arithmetic.hyper_decoder()
         self.dyn_dec_hyper_means, self.dyn_dec_hyper_scales = arithmetic.rat(), arithmetic.rat()
         self.cc_mean_transforms, self.cc_scale_transforms = nn.ModuleList(), nn.ModuleList()
@@ -55,10 +60,12 @@ class EntropyModel(nn.Module):
             seen = config.hyper_features + sum(config.slices[: min(i, config.support)])
             self.cc_mean_transforms.append(arithmetic.mean_net(seen, width))
             self.cc_scale_transforms.append(arithmetic.scale_net(seen, width))
-            self.lrp_transforms.append(arithmetic.lrp_net(seen + width, width))
+            if config.has("lrp"):
+                self.lrp_transforms.append(arithmetic.lrp_net(seen + width, width))
         self.prior_mid = FactorizedPrior("p_mid", config.code_mid[-1])
         self.prior_deep = FactorizedPrior("p_deep", config.code_deep[-1])
         self.prior_z = FactorizedPrior("z", config.hyper)
+        self.prior_mid.crop_share = self.prior_deep.crop_share = config.prototype_share
         self.prior_y = GaussianPrior("y")
 
     def code(self, coder: Any, values: Mapping[str, Any] | None, ctx: Context) -> Mapping[str, Any]:
@@ -110,8 +117,9 @@ class EntropyModel(nn.Module):
             residual = None if target is None else target - arithmetic.mean_value(mean)
             symbols = coder.code(arithmetic.scale_index(index), residual, self.prior_y)
             known = arithmetic.reconstruct(symbols, mean)
-            lrp = self.lrp_transforms[i](torch.cat([mean_input, arithmetic.as_input(known)], 1))
-            known = known + lrp
+            if self.config.has("lrp"):
+                lrp = self.lrp_transforms[i](torch.cat([mean_input, arithmetic.as_input(known)], 1))
+                known = known + lrp
             done.append(arithmetic.latent_value(known))
             if i < self.config.support:
                 leading.append(arithmetic.as_input(known))

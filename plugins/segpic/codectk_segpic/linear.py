@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 BLOCK = 16
 CHROMA_WEIGHT = 3.5
-"""How much sooner chroma frequencies are dropped than luma ones (squared frequency); 112 + 24 + 24 of 160."""
+"""How much sooner chroma frequencies are dropped than luma ones (squared frequency)."""
 
 
 def dct_basis(channels: int) -> Tensor:

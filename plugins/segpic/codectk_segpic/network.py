@@ -15,6 +15,7 @@ from codectk_segpic.analysis import Analysis
 from codectk_segpic.conditioning import Conditioning
 from codectk_segpic.config import CONFIGS, Config, configured
 from codectk_segpic.entropy import EntropyModel
+from codectk_segpic.layers import Down, Up
 from codectk_segpic.synthesis import Synthesis
 
 
@@ -24,17 +25,33 @@ class Network(nn.Module):
     Attributes:
         g_sb: decoder of the middle prototypes, used at both ends.
         conditioning, analysis, entropy_model, synthesis: the stages.
+        compact: where eight bits a weight suffice: the transforms but for the linear path, which carries the picture.
     """
+
+    compact = (
+        "analysis.g_a",
+        "analysis.dyn",
+        "entropy_model.h_a",
+        "entropy_model.dyn_enc",
+        "synthesis.g_s",
+        "synthesis.dyn",
+    )
 
     def __init__(self, config: Config):
         super().__init__()
         self.config = config
         mid = config.mid[-1]
         self.g_sb = prototypes.decoder(config.code_mid[-1], config.decode, mid)
-        self.conditioning = Conditioning()
+        if not config.has("prototypes"):
+            self.g_sb.append(prototypes.Silence())
+        self.conditioning = Conditioning() if config.has("masks") else Conditioning(p_grid=1.0)
         self.entropy_model = EntropyModel(config)
         self.analysis = Analysis(config, self.g_sb, self.entropy_model.rounded_mid)
         self.synthesis = Synthesis(config, self.g_sb)
+        if not config.has("sal"):
+            for module in self.modules():
+                if isinstance(module, Down | Up):
+                    module.sal = nn.Identity()
 
     def codec(self, weights_hash: str = "", device: str = "cpu") -> Codec:
         """The stages wired together, sharing this network's weights."""

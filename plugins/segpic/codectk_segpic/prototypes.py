@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from codectk.nn.blocks import GDN
 from codectk.nn.exact import ExactConv2d, ExactIGDN
 from codectk_segpic.config import VALUE_MAX
+
+
+class Silence(nn.Module):
+    """Zeros in place of decoded prototypes, for an ablation."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.zeros_like(x)
 
 
 def encoder(channels: int, widths: tuple[int, ...]) -> nn.Sequential:

@@ -76,6 +76,13 @@ class RAT(nn.Module):
         return self.conv_out(v * self.k_ch_gen(v)) + feature
 
 
+class NoRAT(nn.Module):
+    """The feature as it is, for an ablation."""
+
+    def forward(self, feature: Tensor, expanded: Tensor) -> Tensor:
+        return feature
+
+
 class ExactRAT(nn.Module):
     """RAT on integers: dynamic kernels carry 8 fractional bits, the gate is a table of 8-bit sigmoids.
 

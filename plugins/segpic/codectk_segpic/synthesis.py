@@ -18,7 +18,7 @@ from codectk_segpic.analysis import HIGH_GAIN, LOW_GAIN, latent_specs
 from codectk_segpic.config import Config
 from codectk_segpic.layers import WAM, Up
 from codectk_segpic.linear import LinearSynthesis
-from codectk_segpic.rat import RAT
+from codectk_segpic.rat import RAT, NoRAT
 from codectk_segpic.regions import Regions
 
 
@@ -50,7 +50,7 @@ class Synthesis(nn.Module):
             self.g_s0 = nn.Sequential(lead, Up(config.latent, mid), Up(mid, mid))
             self.g_s1 = nn.Sequential(attend, Up(mid, mid), Up(mid, config.tail), nn.Conv2d(config.tail, 3, 1))
         self.proto_decoder = [proto_decoder]  # owned (and saved) by the network
-        self.dyn_decoder = RAT(mid, mid, config.rat_mid)
+        self.dyn_decoder = RAT(mid, mid, config.rat_mid) if config.has("rat") else NoRAT()
         self.linear = LinearSynthesis(config.latent) if config.linear else None
         if self.linear is not None:
             head = self.g_s1[-2]

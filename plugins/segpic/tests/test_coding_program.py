@@ -18,6 +18,7 @@ from codectk.coding.coder import Meter as Counter
 from codectk.nn.coders import Meter
 from codectk.nn.exact import ExactConv2d, exact_modules
 from codectk.nn.storage import install, to_arrays
+from codectk_segpic.config import SMALL
 from codectk_segpic.network import Network, build
 from codectk_segpic.regions import GRIDS, grid_regions
 
@@ -62,7 +63,7 @@ def values(grid: int, batch: int = 1, seed: int = 0) -> dict[str, Any]:
         return scale * torch.randn(batch, *shape, generator=generator)
 
     return {
-        "y": normal(3.0, 160, HEIGHT // 16, WIDTH // 16),
+        "y": normal(3.0, SMALL.latent, HEIGHT // 16, WIDTH // 16),
         "p_mid": normal(4.0, 16, regions.count, 1),
         "p_deep": normal(4.0, 16, regions.count, 1),
         "regions": regions,
@@ -136,7 +137,7 @@ def test_a_rate_estimate_is_what_is_written():
     torch.manual_seed(0)
     trained, exported = build({"config": "small"}), build({"config": "small"})
     install(exported, to_arrays(trained, np.float32))
-    likely = {**values(4), "y": 1.2 * torch.randn(1, 160, HEIGHT // 16, WIDTH // 16)}
+    likely = {**values(4), "y": 1.2 * torch.randn(1, SMALL.latent, HEIGHT // 16, WIDTH // 16)}
     meter, encoder = Meter(), Encoder()
     trained.entropy_model.code(meter, likely, CONTEXT)
     exported.entropy_model.code(encoder, likely, CONTEXT)
