@@ -94,7 +94,7 @@ def references_at_size(source: Pixels, size: int) -> list[Entry]:
 def table(entries: Sequence[Entry]) -> Table:
     """One line per file."""
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for i, column in enumerate(("codec", "bytes", "bpp", "PSNR dB", "MS-SSIM", "encode s", "decode s")):
+    for i, column in enumerate(("codec", "bytes", "bpp", "PSNR dB", "MS-SSIM", "enc s", "dec s")):
         made.add_column(column, justify="left" if i == 0 else "right", no_wrap=True)
     for e in entries:
         made.add_row(

@@ -76,8 +76,11 @@ class ExactConv2d(nn.Module):
         fan_in = in_channels // groups * kernel**2
         if fan_in * in_max >= ACCUMULATOR_LIMIT:
             raise ContractError(f"an integer layer cannot sum {fan_in} products with inputs of up to {in_max} exactly.")
-        reference = nn.Conv2d(in_channels, out_channels, kernel, groups=groups)
-        self.weight: nn.Parameter | None = nn.Parameter(reference.weight.detach().clone())
+        # He's variance keeps the size of activations from layer to layer (He et al. 2015, eq. 10). With torch's default
+        # they shrink to a third in each layer: five layers later an integer signal is below one step, and lost.
+        weight = torch.empty(out_channels, in_channels // groups, kernel, kernel)
+        nn.init.kaiming_normal_(weight, LEAK if leaky else 1.0)
+        self.weight: nn.Parameter | None = nn.Parameter(weight)
         self.bias: nn.Parameter | None = nn.Parameter(torch.zeros(out_channels))
         self.stride, self.padding, self.groups = stride, kernel // 2, groups
         self.in_bits, self.out_bits, self.in_max = in_bits, out_bits, in_max

@@ -78,7 +78,7 @@ class Analysis(nn.Module):
         y = self.g_a2(self.dyn_encoder(feature, expanded))
         if self.linear is not None:
             y = self.blend * y + self.linear(x)
-        p_deep = self.g_ab2(condition.pool(y, self.cell_slack))
+        p_deep = self.g_ab2(condition.pool(y if self.linear is None else torch.asinh(y), self.cell_slack))
         return {"y": y.float(), "p_mid": p_mid.float(), "p_deep": p_deep.float(), "regions": condition}
 
     def finish(self, prepared: Mapping[str, Any], ctx: Context) -> Mapping[str, Any]:

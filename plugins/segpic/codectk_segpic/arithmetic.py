@@ -21,8 +21,10 @@ from codectk_segpic.config import VALUE_MAX, Config
 from codectk_segpic.rat import RAT, ExactRAT, NoRAT
 
 LATENT_BITS = 6
-CONTEXT_BITS = 3
-"""Fractional bits of decoded slices as input of later networks: |y| up to 128."""
+INDEX_BITS = 3
+"""Fractional bits of the scale networks' last layer, whose integers are scale indices."""
+CONTEXT_BITS = 4
+"""Fractional bits of decoded slices as input of later networks: |y| up to 64."""
 
 
 class ExactArithmetic:
@@ -47,7 +49,7 @@ class ExactArithmetic:
     def hyper_decoder(self) -> nn.Module:
         c = self.config
         return nn.Sequential(
-            ExactConv2d(c.hyper + 1, 48, in_bits=2, in_max=VALUE_MAX, leaky=True),
+            ExactConv2d(c.hyper + 1, 48, in_bits=0, in_max=VALUE_MAX, leaky=True),
             ExactSubpixel(48, 56, leaky=True),
             ExactConv2d(56, 64, leaky=True),
             ExactSubpixel(64, 72, leaky=True),
@@ -73,7 +75,7 @@ class ExactArithmetic:
 
     def scale_net(self, seen: int, out: int) -> nn.Module:
         last = ExactConv2d(
-            self.config.parameter_nets[-1], out, out_bits=CONTEXT_BITS, out_min=0, out_max=SCALE_LEVELS - 1
+            self.config.parameter_nets[-1], out, out_bits=INDEX_BITS, out_min=0, out_max=SCALE_LEVELS - 1
         )
         assert last.bias is not None
         nn.init.constant_(last.bias, 2.5)  # starts at index 20: a standard deviation of about 1.3
@@ -87,6 +89,14 @@ class ExactArithmetic:
     def value(self, symbols: Tensor, prior: FactorizedPrior) -> Tensor:
         """What decoded symbols stand for: integers within the networks' input range (medians are zero here)."""
         return clamp_ste(symbols, -VALUE_MAX, VALUE_MAX)
+
+    def context_table(self) -> nn.Module:
+        """What later networks see of a decoded slice: asinh(y), so that large channels do not drown small ones."""
+        return ExactTable(torch.asinh, in_bits=CONTEXT_BITS, in_max=ACTIVATION_MAX, out_bits=BITS)
+
+    def hyper_input(self, y: Tensor) -> Tensor:
+        """What the hyper-encoder sees of y, likewise."""
+        return torch.asinh(y)
 
     def enter(self, z: Tensor, quality: float | Tensor | None) -> Tensor:
         """Input of the hyper-decoders: z and a plane that tells the quality (-16..16)."""
@@ -109,7 +119,7 @@ class ExactArithmetic:
         return symbols * 2.0**LATENT_BITS + mean
 
     def as_input(self, known: Tensor) -> Tensor:
-        """A decoded slice as input of an integer layer."""
+        """A decoded slice as input of the context table."""
         return clamp_ste(round_ste(known * 2.0 ** (CONTEXT_BITS - LATENT_BITS)), -ACTIVATION_MAX, ACTIVATION_MAX)
 
     def latent_value(self, known: Tensor) -> Tensor:
@@ -174,6 +184,12 @@ class FloatArithmetic:
 
     def value(self, symbols: Tensor, prior: FactorizedPrior) -> Tensor:
         return symbols + prior.medians
+
+    def context_table(self) -> nn.Module:
+        return nn.Identity()
+
+    def hyper_input(self, y: Tensor) -> Tensor:
+        return y
 
     def enter(self, z: Tensor, quality: float | Tensor | None) -> Tensor:
         return z

@@ -54,6 +54,7 @@ class EntropyModel(nn.Module):
             self.g_sb2.append(prototypes.Silence())
         self.h_mean_s, self.h_scale_s = arithmetic.hyper_decoder(), arithmetic.hyper_decoder()
         self.dyn_dec_hyper_means, self.dyn_dec_hyper_scales = arithmetic.rat(), arithmetic.rat()
+        self.context = arithmetic.context_table()
         self.cc_mean_transforms, self.cc_scale_transforms = nn.ModuleList(), nn.ModuleList()
         self.lrp_transforms = nn.ModuleList()
         for i, width in enumerate(config.slices):
@@ -89,7 +90,7 @@ class EntropyModel(nn.Module):
 
             z = None
             if y is not None:
-                z = self.h_a(self.dyn_enc_hyper(y, self.arithmetic.real(expanded)))
+                z = self.h_a(self.dyn_enc_hyper(self.arithmetic.hyper_input(y), self.arithmetic.real(expanded)))
             z_shape = (present.shape[0], 1, ctx.height // 64, ctx.width // 64)
             at = self._channels(self.prior_z, torch.ones(z_shape, dtype=torch.bool, device=device))
             z = self._values(coder, at, z, self.prior_z)
@@ -118,11 +119,11 @@ class EntropyModel(nn.Module):
             symbols = coder.code(arithmetic.scale_index(index), residual, self.prior_y)
             known = arithmetic.reconstruct(symbols, mean)
             if self.config.has("lrp"):
-                lrp = self.lrp_transforms[i](torch.cat([mean_input, arithmetic.as_input(known)], 1))
+                lrp = self.lrp_transforms[i](torch.cat([mean_input, self.context(arithmetic.as_input(known))], 1))
                 known = known + lrp
             done.append(arithmetic.latent_value(known))
             if i < self.config.support:
-                leading.append(arithmetic.as_input(known))
+                leading.append(self.context(arithmetic.as_input(known)))
         return torch.cat(done, 1)
 
     @staticmethod

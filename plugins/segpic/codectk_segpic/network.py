@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import nn
 
 from codectk.base.errors import UsageError
@@ -48,10 +49,21 @@ class Network(nn.Module):
         self.entropy_model = EntropyModel(config)
         self.analysis = Analysis(config, self.g_sb, self.entropy_model.rounded_mid)
         self.synthesis = Synthesis(config, self.g_sb)
+        if config.exact:
+            self._wake_side_information()
         if not config.has("sal"):
             for module in self.modules():
                 if isinstance(module, Down | Up):
                     module.sal = nn.Identity()
+
+    @torch.no_grad()
+    def _wake_side_information(self) -> None:
+        """Start with codes of several units: codes that all round to zero say nothing and never learn to speak."""
+        for encoder, factor in ((self.entropy_model.h_a, 4), (self.analysis.g_ab, 4), (self.analysis.g_ab2, 4)):
+            for layer in encoder:
+                if isinstance(layer, nn.Conv2d):
+                    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            encoder[-1].weight.mul_(factor)
 
     def codec(self, weights_hash: str = "", device: str = "cpu") -> Codec:
         """The stages wired together, sharing this network's weights."""

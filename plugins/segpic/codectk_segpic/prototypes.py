@@ -32,10 +32,10 @@ def decoder(code: int, widths: tuple[int, int], channels: int) -> nn.Sequential:
 
 
 def exact_decoder(code: int, widths: tuple[int, int], channels: int) -> nn.Sequential:
-    """The same in integers; codes enter with two fractional bits."""
+    """The same in integers."""
     a, b = widths
     return nn.Sequential(
-        ExactConv2d(code, a, 1, in_bits=2, in_max=VALUE_MAX),
+        ExactConv2d(code, a, 1, in_bits=0, in_max=VALUE_MAX),
         ExactIGDN(a),
         ExactConv2d(a, b, 1),
         ExactIGDN(b),

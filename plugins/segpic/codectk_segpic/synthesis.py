@@ -63,7 +63,8 @@ class Synthesis(nn.Module):
         y: Tensor = latents["y"]
         if self.gain is not None:
             y = y * self.gain(ctx.knobs["quality"])
-        feature = self.g_s0(y)
+        # The linear path carries large coefficients; the network sees them compressed.
+        feature = self.g_s0(y if self.linear is None else torch.asinh(y))
         decoded = self.proto_decoder[0](latents["p_mid"])
         expanded = Regions(latents["regions"], decoded.shape[2]).expand(decoded, *feature.shape[2:])
         x = self.g_s1(self.dyn_decoder(feature, expanded))

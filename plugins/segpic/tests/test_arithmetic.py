@@ -55,10 +55,10 @@ def test_a_decoded_latent_lies_on_its_grid(symbol: int, mean: int, residual: int
     known = EXACT.reconstruct(torch.tensor(float(symbol)), torch.tensor(float(mean))) + residual
     assert known.item() == 64 * symbol + mean + residual
     assert EXACT.latent_value(known).item() == float(Fraction(64 * symbol + mean + residual, 64))
-    expected = max(-ACTIVATION_MAX, min(ACTIVATION_MAX, round(Fraction(64 * symbol + mean + residual, 8))))
+    expected = max(-ACTIVATION_MAX, min(ACTIVATION_MAX, round(Fraction(64 * symbol + mean + residual, 4))))
     assert EXACT.as_input(known).item() == expected
     assert EXACT.mean_value(torch.tensor(float(mean))).item() == mean / 64
-    assert CONTEXT_BITS == 3
+    assert CONTEXT_BITS == 4
 
 
 @pytest.mark.parametrize("quality, level", [(0, -16), (50, 0), (100, 16), (73.44, 8), (51.5625, 0), (54.6875, 2)])
