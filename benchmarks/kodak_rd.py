@@ -34,7 +34,7 @@ def main() -> int:
     )
     parser.add_argument("--baselines", type=Path, default=Path("../shared/baselines"), help="folder of anchor tables")
     parser.add_argument("--codec", default="segpic")
-    parser.add_argument("--qualities", default="5,15,25,35,45,55,65,75,85")
+    parser.add_argument("--qualities", default="0,10,20,30,40,55,70,85,100")
     parser.add_argument("--out", type=Path, required=True, help="results without extension")
     arguments, more = parser.parse_known_args()
     with tempfile.TemporaryDirectory(prefix="kodak-") as folder:
