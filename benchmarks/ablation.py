@@ -55,7 +55,9 @@ def train_variants(variants: list[str], data: list[str], out: Path, steps: int, 
     for variant in variants:
         folder = out / f"{variant}-{seed}"
         done = (folder / "checkpoint.pt").exists()
-        train(from_dict(recipe_for(variant, steps, seed)), data, folder, resume=done)
+        outcome = train(from_dict(recipe_for(variant, steps, seed)), data, folder, resume=done)
+        if outcome.signal:
+            raise SystemExit(128 + outcome.signal)
 
 
 @torch.inference_mode()
@@ -83,8 +85,10 @@ def report(out: Path, pictures: list[Path], seed: int, markdown: Path | None) ->
     finished = [v for v in VARIANTS if (out / f"{v}-{seed}" / "checkpoint.pt").exists()]
     rows = {variant: measure(out / f"{variant}-{seed}", pictures, variant) for variant in finished}
     base = mean_curves(rows["base"])[0]
-    steps = load_checkpoint(out / f"base-{seed}" / "checkpoint.pt")["step"]
-    table = Table("left out", "BD-rate", "95 % interval", title=f"{steps} steps, {len(pictures)} pictures")
+    steps = {load_checkpoint(out / f"{v}-{seed}" / "checkpoint.pt")["step"] for v in finished}
+    if len(steps) > 1:
+        raise SystemExit(f"the runs have different lengths ({sorted(steps)} steps): train the shorter ones to the end")
+    table = Table("left out", "BD-rate", "95 % interval", title=f"{steps.pop()} steps, {len(pictures)} pictures")
     lines = ["| left out | BD-rate PSNR | 95 % interval |", "|---|---|---|"]
     for variant in finished[1:]:
         rate = compare(base, mean_curves(rows[variant])[0]).pchip
