@@ -45,8 +45,15 @@ def recipe_for(variant: str, steps: int, seed: int) -> dict:
     return {
         "codec": {"name": "segpic", "options": options},
         "data": {"crop": 128, "batch": 8, "scale_min": 0.6},
-        "optim": {"steps": steps, "lr": 5e-4, "warmup": 100, "decay": steps // 2, "ema": 0.99, "seed": seed}
-        | {"precision": "bfloat16"},
+        "optim": {
+            "steps": steps,
+            "lr": 5e-4,
+            "warmup": 100,
+            "decay": steps // 2,
+            "ema": 0.99,
+            "precision": "bfloat16",
+            "seed": seed,
+        },
         "run": {"log_every": 100, "checkpoint_minutes": 2.0},
     }
 

@@ -6,13 +6,12 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from codectk.base.types import Context
 from codectk.bitstream.chunk import DIGEST_BYTES, LATENTS
 from codectk.bitstream.reader import read
 from codectk.coding.coder import Decoder, Encoder, Meter
 from codectk.pipeline import stages
+from codectk.pipeline.decode import coding_context
 from codectk.pipeline.load import Ready
-from codectk.spec.card import resolve_knobs
 from codectk.spec.stages import SymbolCoder
 
 
@@ -51,12 +50,8 @@ def probe(data: bytes, ready: Ready) -> Probe | None:
     payloads = container.payloads(LATENTS)
     if len(payloads) != 1:
         return None
-    header, stride = container.header, ready.codec.stride
-    height, width = (-(-side // stride) * stride for side in (header.height, header.width))
-    carried = resolve_knobs(ready.card, {}, "decoder", carried=header.knobs)
-    knobs = {name: value for name, value in carried.items() if name in header.knobs}
     watch = _Watch(payloads[0])
-    stages.code(ready.codec, watch, None, Context(height, width, knobs))
+    stages.code(ready.codec, watch, None, coding_context(container.header, ready))
     return watch.result(len(payloads[0]) - DIGEST_BYTES, len(data))
 
 

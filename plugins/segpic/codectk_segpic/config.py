@@ -18,7 +18,6 @@ class Config:
     Attributes:
         stem: space-to-depth factor in front of the first convolution (1: none).
         mid: channels of the stages up to the middle features y' (the last one is theirs).
-        mid_stride: pixels per position of y'.
         latent: channels M of y at stride 16.
         hyper: channels of z at stride 64.
         kernels: kernel sizes of the four (or, with a stem, three) downsampling convolutions.
@@ -43,7 +42,6 @@ class Config:
 
     stem: int
     mid: tuple[int, ...]
-    mid_stride: int
     latent: int
     hyper: int
     kernels: tuple[int, ...]
@@ -77,7 +75,6 @@ class Config:
 SMALL = Config(
     stem=4,
     mid=(64, 128),
-    mid_stride=8,
     latent=224,
     hyper=48,
     kernels=(3, 5, 3),
@@ -102,7 +99,6 @@ SMALL = Config(
 FULL = Config(
     stem=1,
     mid=(192, 192),
-    mid_stride=4,
     latent=320,
     hyper=192,
     kernels=(5, 5, 5, 5),

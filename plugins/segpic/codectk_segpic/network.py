@@ -59,11 +59,11 @@ class Network(nn.Module):
     @torch.no_grad()
     def _wake_side_information(self) -> None:
         """Start with codes of several units: codes that all round to zero say nothing and never learn to speak."""
-        for encoder, factor in ((self.entropy_model.h_a, 4), (self.analysis.g_ab, 4), (self.analysis.g_ab2, 4)):
+        for encoder in (self.entropy_model.h_a, self.analysis.g_ab, self.analysis.g_ab2):
             for layer in encoder:
                 if isinstance(layer, nn.Conv2d):
                     nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            encoder[-1].weight.mul_(factor)
+            encoder[-1].weight.mul_(4)
 
     def codec(self, weights_hash: str = "", device: str = "cpu") -> Codec:
         """The stages wired together, sharing this network's weights."""
