@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,13 +107,18 @@ def decode(data: Data, *, device: str = "cpu", **knobs: Any) -> Image.Image:
 
 def decode_picture(data: Data, *, device: str = "cpu", **knobs: Any) -> Picture:
     """Decode a `.ctk` file to a `Picture`, which keeps alpha, grey and color profile apart; else as `decode`."""
+    return next(decode_pictures(data, [knobs], device=device))
+
+
+def decode_pictures(data: Data, settings: Sequence[Mapping[str, object]], *, device: str = "cpu") -> Iterator[Picture]:
+    """Decode a `.ctk` file once and paint it with each setting of its decoder-side knobs; else as `decode`."""
     # Every check of the container comes before the plugin is looked for, let alone its networks run.
     container = read(_bytes(data))
 
-    from codectk.pipeline.decode import decode_container
+    from codectk.pipeline.decode import decode_settings
     from codectk.pipeline.load import load_for
 
-    return decode_container(container, load_for(container.header, device), knobs)
+    return decode_settings(container, load_for(container.header, device), settings)
 
 
 def info(data: Data) -> Info:

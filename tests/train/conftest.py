@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,11 +17,18 @@ from PIL import Image
 torch = pytest.importorskip("torch", reason="training needs torch")
 pytest.importorskip("codectk_segpic", reason="these tests train a tiny SegPIC")
 
+from codectk.plugins import manager  # noqa: E402
 from codectk.train.checkpoint import load_checkpoint  # noqa: E402
+from codectk.train.data import Crops  # noqa: E402
+from codectk.train.labels import LabelMaps  # noqa: E402
 from codectk.train.log import read_log  # noqa: E402
 from codectk.train.loop import CHECKPOINT, LOG  # noqa: E402
+from codectk.train.make import make  # noqa: E402
 from codectk.train.recipe import Recipe, load_recipe  # noqa: E402
 from codectk.train.run import Outcome, train  # noqa: E402
+from codectk.train.scale import World  # noqa: E402
+from codectk.train.steps import Steps  # noqa: E402
+from codectk.train.trainer import Trainer  # noqa: E402
 
 TINY = """
 [codec]
@@ -114,33 +122,74 @@ def finished(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trainer(recipe: Callable[..., Recipe], pictures: Path) -> Callable[..., object]:
+def trainer(recipe: Callable[..., Recipe], pictures: Path) -> Callable[..., Trainer]:
     """A fresh trainer of the tiny recipe with overrides."""
-    from codectk.plugins import manager
-    from codectk.train.data import Crops
-    from codectk.train.scale import World
-    from codectk.train.trainer import Trainer
 
-    def make(*overrides: str) -> Trainer:
+    def fresh(*overrides: str) -> Trainer:
         chosen = recipe(*overrides)
         torch.manual_seed(chosen.optim.seed)
         d = chosen.data
         crops = Crops([pictures], d.crop, d.min_side, d.scale_min, chosen.optim.seed)
         network = manager.network(chosen.codec.name, chosen.codec.options)
-        return Trainer(chosen, network, crops, {"grid": 4}, World(), torch.device("cpu"))
+        return Trainer(chosen, network, crops, None, {"grid": 4}, World(), torch.device("cpu"))
 
-    return make
+    return fresh
+
+
+@pytest.fixture(scope="session")
+def labels(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of label maps of three groups and void, for all pictures but one."""
+    folder = tmp_path_factory.mktemp("labels")
+    for number in range(5):
+        small = np.random.default_rng(number).integers(0, 4, (8, 10)).astype(np.uint8)
+        Image.fromarray(small).resize((140, 100), Image.Resampling.NEAREST).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def critic(site, labels: Path) -> tuple[str, ...]:
+    """Installs the small discriminator; overrides of the tiny recipe that use it."""
+    source = Path(__file__).with_name("critic.py").read_text(encoding="utf-8")
+    site.add("critic", source, card=runpy.run_path(str(Path(__file__).with_name("critic.py")))["CARD"])
+    return (
+        "discriminator.name=critic.small",
+        "discriminator.weight=30",
+        "discriminator.lr=1e-3",
+        f"data.labels={labels}",
+    )
+
+
+@pytest.fixture
+def build(recipe: Callable[..., Recipe], pictures: Path) -> Callable[..., Steps]:
+    """What a run of the tiny recipe with overrides starts with, and the remarks about it appended to `said`."""
+
+    def build(*overrides: str, said: list[str] | None = None) -> Steps:
+        chosen = recipe(*overrides)
+        d = chosen.data
+
+        def load(labelled: bool) -> tuple[Crops, LabelMaps | None]:
+            crops = Crops([pictures], d.crop, d.min_side, d.scale_min, chosen.optim.seed)
+            return crops, LabelMaps(Path(d.labels), crops) if labelled else None
+
+        say = (lambda remark: None) if said is None else said.append
+        return make(chosen, load, World(), torch.device("cpu"), fresh=True, say=say)
+
+    return build
 
 
 @pytest.fixture(scope="session")
 def launch(recipe_file: Path, pictures: Path) -> Callable[..., subprocess.Popen[str]]:
-    """Train the tiny recipe by the command line, in a process of its own: (folder, *arguments, by=launcher)."""
+    """Train the tiny recipe by the command line, in a process of its own: (folder, *arguments, by=launcher).
 
-    def launch(folder: Path, *args: str, by: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+    `path` has further folders of modules.
+    """
+
+    def launch(folder: Path, *args: str, by: tuple[str, ...] = (), path: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+        modules = [*path, *filter(None, [os.environ.get("PYTHONPATH")])]
         command = [sys.executable, *by, "-m", "codectk", "train", str(recipe_file), "--data", str(pictures)]
         return subprocess.Popen(
             [*command, "-o", str(folder), *args],
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(modules)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -77,6 +77,24 @@ def test_two_processes_take_the_steps_of_one(launch, start, by_torchrun, tmp_pat
         assert {**left, "seconds": 0} == pytest.approx({**right, "seconds": 0}, rel=1e-4)
 
 
+def test_two_processes_with_a_discriminator(launch, start, by_torchrun, critic, site, tmp_path: Path):
+    """Also one that draws random numbers."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    overrides = (*critic, 'stage.train=["synthesis"]', "optim.steps=3", "run.log_every=1")
+    arguments = [word for override in overrides for word in ("--set", override)]
+    with launch(two, *arguments, by=by_torchrun, path=(str(site.path),)) as process:
+        _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    start(one, *overrides)
+    a, b = (load_checkpoint(folder / CHECKPOINT) for folder in (one, two))
+    assert distance(a["network"], b["network"]) < 1e-5
+    assert distance(a["discriminator"]["state"], b["discriminator"]["state"]) < 1e-5
+    logs = [read_log(folder / LOG) for folder in (one, two)]
+    assert len(logs[0]) == len(logs[1]) == 3
+    for left, right in zip(*logs, strict=True):
+        assert {**left, "seconds": 0} == pytest.approx({**right, "seconds": 0}, rel=1e-4)
+
+
 def distance(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> float:
     """Relative distance of two sets of weights."""
     left, right = (torch.cat([v.double().flatten() for v in values.values()]) for values in (a, b))

@@ -32,8 +32,11 @@ def test_a_recipe_survives_its_checkpoint():
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ({"dat": {}}, r"The recipe: unknown section \[dat\]; sections are codec, data, loss, optim, run\."),
-        ({"data": {"crops": 1}}, r"\[data\]: unknown key 'crops'; keys are crop, batch, min_side, scale_min\."),
+        (
+            {"dat": {}},
+            r"The recipe: unknown section \[dat\]; sections are codec, data, loss, optim, stage, discriminator, run\.",
+        ),
+        ({"data": {"crops": 1}}, r"\[data\]: unknown key 'crops'; keys are crop, batch, min_side, scale_min, labels\."),
         ({"data": 3}, r"\[data\] must be a table, not 3\."),
         ({"data": {"crop": 64.0}}, r"'crop' must be int, not 64\.0\."),
         ({"data": {"crop": True}}, r"'crop' must be int, not True\."),
@@ -45,6 +48,13 @@ def test_a_recipe_survives_its_checkpoint():
         ({"optim": {"precision": "float16"}}, r"'precision' must be one of float32, bfloat16, not 'float16'\."),
         ({"codec": {"options": "small"}}, r"'options' must be table, not 'small'\."),
         ({"run": {"deterministic": 1}}, r"'deterministic' must be bool, not 1\."),
+        ({"stage": {"train": "post"}}, r"\[stage\]: 'train' must be list, not 'post'\."),
+        ({"stage": {"train": ["post", 3]}}, r"'train' may only hold str, not 3\."),
+        ({"stage": {"copy": {"post": {"head": "a"}}}}, r"'copy' may only hold str, not \{'head': 'a'\}\."),
+        ({"stage": {"knobs": {"realism": "no"}}}, r"'knobs' may only hold float or int, not 'no'\."),
+        ({"stage": {"knobs": {"realism": True}}}, r"'knobs' may only hold float or int, not True\."),
+        ({"stage": {"objective": "gan"}}, r"'objective' must be one of codec, discriminator, not 'gan'\."),
+        ({"discriminator": {"weight": -1}}, r"'weight' must be at least 0\.0, not -1\.0\."),
         ({"run": {"log_every": 0}}, r"'log_every' must be at least 1"),
     ],
 )
@@ -59,6 +69,13 @@ def test_overrides(recipe_file: Path):
     assert recipe.optim.lr == 1e-3 and recipe.codec.name == "egic"
     assert recipe.codec.options["mid"] == [8, 8] and recipe.codec.options["new"] == {"deep": True}
     assert recipe.codec.options["latent"] == 32 and recipe.data.crop == 64
+
+
+def test_overrides_of_a_stage():
+    overrides = ['stage.train=["synthesis"]', 'stage.copy={"post.head"="synthesis.last"}', "stage.knobs.realism=0"]
+    stage = from_dict({}, overrides=[*overrides, "stage.start=a/b.pt"]).stage
+    assert (stage.start, stage.train, stage.copy) == ("a/b.pt", ["synthesis"], {"post.head": "synthesis.last"})
+    assert stage.knobs == {"realism": 0} and stage.objective == "codec"
 
 
 def test_overrides_leave_their_source_alone():

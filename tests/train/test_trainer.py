@@ -10,10 +10,10 @@ from torch import nn
 
 from codectk.base.errors import TrainingError, UsageError
 from codectk.train.average import Average
+from codectk.train.descent import Descent, learning_rate
 from codectk.train.moments import reordered
 from codectk.train.recipe import OptimSection
 from codectk.train.scale import World
-from codectk.train.trainer import learning_rate
 
 
 def test_learning_rate():
@@ -31,7 +31,7 @@ def test_the_optimizer_gets_the_rate(trainer):
     made = trainer()
     for step in range(6):
         made.train_step()
-        assert made.optimizer.param_groups[0]["lr"] == learning_rate(made.recipe.optim, step)
+        assert made.descent.optimizer.param_groups[0]["lr"] == learning_rate(made.recipe.optim, step)
 
 
 @pytest.mark.parametrize("clip", [0.01, 1e9])
@@ -128,21 +128,23 @@ def test_the_optimizers_state_goes_by_name():
     (before.a(torch.ones(2)).sum() + 5 * before.b(torch.ones(2)).sum()).backward()
     old.step()
     new = torch.optim.Adam(after.parameters())
-    new.load_state_dict(reordered(old.state_dict(), before.state_dict(), after))
+    new.load_state_dict(reordered(old.state_dict(), list(before.state_dict()), dict(after.named_parameters())))
     moments = {name: new.state[p]["exp_avg"] for name, p in after.named_parameters()}
     assert list(moments) == ["b.weight", "b.bias", "a.weight", "a.bias"]
     assert all(torch.equal(moments[name], old.state[p]["exp_avg"]) for name, p in before.named_parameters())
     with pytest.raises(ValueError, match="another number of parameters"):
-        reordered(old.state_dict(), before.state_dict(), Pair("a"))
+        reordered(old.state_dict(), list(before.state_dict()), dict(Pair("a").named_parameters()))
     with pytest.raises(ValueError, match=r"the optimizer's state of b\.weight has shape \(2, 2\)"):
-        reordered(old.state_dict(), after.state_dict(), after)
+        reordered(old.state_dict(), list(after.state_dict()), dict(after.named_parameters()))
 
 
 def test_a_network_whose_modules_were_made_in_another_order(trainer):
     """The next step is the same as without the interruption."""
     made, other = trainer("optim.warmup=0"), trainer("optim.warmup=0")
     other.network._modules = dict(reversed(other.network._modules.items()))
-    other.optimizer = type(made.optimizer)(other.network.parameters(), fused=True)
+    names = [name for name, _ in other.network.named_parameters()]
+    other.descent = Descent(other.network, names, other.recipe.optim)
+    other.descents = [other.descent]
     assert next(iter(other.network.state_dict())) != next(iter(made.network.state_dict()))
     for _ in range(2):
         made.train_step()

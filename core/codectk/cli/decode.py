@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import click
 
+from codectk.base.errors import UsageError
 from codectk.cli import batch
 from codectk.cli.batch import Done, Job
 from codectk.cli.errors import State
 from codectk.cli.options import collect_knobs, debug_option, device_option, json_option, knob_options
 from codectk.cli.output import Bar
+
+STRIP = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Values of the knob `realism` in a strip."""
 
 
 @click.command("decode")
@@ -22,6 +27,7 @@ from codectk.cli.output import Bar
     metavar="OUT",
     help="A .png, .jpg, .webp, .tif or .ppm file, or a folder (PNG files) for several inputs.",
 )
+@click.option("--realism-strip", "strip", is_flag=True, help="Write five pictures side by side, realism 0 to 1.")
 @knob_options
 @device_option
 @json_option
@@ -36,6 +42,7 @@ def command(
     seed: str | None,
     steps: str | None,
     realism: str | None,
+    strip: bool,
     device: str,
     as_json: bool,
 ) -> int:
@@ -44,29 +51,37 @@ def command(
     Only decoder-side knobs can be turned here. An existing output is replaced, but only when its file was decoded.
     """
     knobs = collect_knobs(pairs, quality=quality, seed=seed, steps=steps, realism=realism)
+    if strip and "realism" in knobs:
+        raise UsageError("--realism and --realism-strip contradict each other; give one of them.")
+    settings = [{**knobs, "realism": f"{value:g}"} for value in STRIP] if strip else [knobs]
 
     def work(job: Job, bar: Bar) -> Done:
-        return _decode(job, device, knobs)
+        return _decode(job, device, settings)
 
     return batch.run(batch.plan(sources, output, ".png"), work, state, as_json=as_json)
 
 
-def _decode(job: Job, device: str, knobs: dict[str, str]) -> Done:
+def _decode(job: Job, device: str, settings: Sequence[dict[str, str]]) -> Done:
     from codectk import api
+    from codectk.picture.strip import strip
     from codectk.picture.write import check_output, write_picture
     from codectk.plugins.manager import find_codec
     from codectk.spec.card import resolve_knobs
 
     if not job.makes_folder or job.target.parent.is_dir():
         check_output(job.target)
-    if knobs:
+    if any(settings):
         # From the card alone, so that a wrong knob is told before any network is loaded.
         info = api.info(job.source)
         card, _ = find_codec(info.codec, distribution=info.codec_distribution)
-        resolve_knobs(card, knobs, "decoder")
+        for knobs in settings:
+            resolve_knobs(card, knobs, "decoder")
     started = time.perf_counter()
-    picture = api.decode_picture(job.source, device=device, **knobs)
+    pictures = list(api.decode_pictures(job.source, settings, device=device))
     seconds = time.perf_counter() - started
+    picture = pictures[0]
+    if len(settings) > 1:
+        picture = strip(pictures, [f"realism {knobs['realism']}" for knobs in settings])
     job.prepare_folder()
     write_picture(job.target, picture)
     size = f"{picture.width} x {picture.height}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -40,17 +40,28 @@ def decode_container(container: Container, ready: Ready, knobs: Mapping[str, obj
         BitstreamError: the payload or the alpha plane makes no sense.
         ContractError: the codec's stages broke their contract.
     """
+    return next(decode_settings(container, ready, [knobs or {}]))
+
+
+def decode_settings(container: Container, ready: Ready, settings: Sequence[Mapping[str, object]]) -> Iterator[Picture]:
+    """Decode the latents once and paint them once for each setting of the decoder-side knobs.
+
+    Raises:
+        As `decode_container`; every setting is checked before anything is decoded.
+    """
     header = container.header
     _check_weights(header, ready)  # first: which knobs a file carries depends on its weights
-    resolved = resolve_knobs(ready.card, knobs or {}, "decoder", carried=_carried(header, ready))
+    carried = _carried(header, ready)
+    resolved = [resolve_knobs(ready.card, knobs, "decoder", carried=carried) for knobs in settings]
     latents = decode_latents(container, ready)
     metadata = {chunk.tag: chunk.payload for chunk in container.chunks}
     alpha = decode_alpha(metadata[ALPHA], header.height, header.width) if ALPHA in metadata else None
-    ctx = replace(coding_context(header, ready), knobs=resolved)
-    x = stages.synthesize(ready.codec, latents, ctx)
-    painted = crop(_pixels(ready.codec, x, ctx), header.height, header.width)
-    pixels = to_uint8(to_neutral(painted) if header.grey else painted)
-    return Picture(pixels, alpha=alpha, grey=header.grey, icc=metadata.get(ICC))
+    for knobs in resolved:
+        ctx = replace(coding_context(header, ready), knobs=knobs)
+        x = stages.synthesize(ready.codec, latents, ctx)
+        painted = crop(_pixels(ready.codec, x, ctx), header.height, header.width)
+        pixels = to_uint8(to_neutral(painted) if header.grey else painted)
+        yield Picture(pixels, alpha=alpha, grey=header.grey, icc=metadata.get(ICC))
 
 
 def decode_latents(container: Container, ready: Ready) -> Mapping[str, Any]:

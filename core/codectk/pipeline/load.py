@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from codectk.base.errors import WeightsError
 from codectk.bitstream.header import Header
@@ -32,14 +33,17 @@ class Ready:
         return bytes.fromhex(self.codec.weights_hash[:8]) or bytes(4)
 
 
-def load(codec_id: str, device: str = "cpu", *, distribution: str = "", weights: str | bytes | None = None) -> Ready:
+def load(
+    codec_id: str, device: str = "cpu", *, distribution: str = "", weights: str | bytes | Path | None = None
+) -> Ready:
     """Find, build and check a codec.
 
     Args:
         codec_id: as on the command line.
         device: "cpu", "cuda", "cuda:1", ...; a codec without torch ignores it.
         distribution: what a file's header says offers it, for the message if it is missing.
-        weights: name or hash of other weights than the plugin's own, or the four bytes by which a file names them.
+        weights: name or hash of other weights than the plugin's own, the four bytes by which a file names them, or
+            the path of a weights file.
 
     Raises:
         PluginError: no plugin offers it, or the one that does is broken or breaks a contract.

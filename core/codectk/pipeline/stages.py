@@ -85,7 +85,10 @@ def code(codec: Codec, coder: SymbolCoder, values: Mapping[str, Any] | None, ctx
 
 def synthesize(codec: Codec, latents: Mapping[str, Any], ctx: Context) -> Any:
     """Latents to a picture in the codec's array world, through synthesis and the post stage if there is one."""
-    x = codec.synthesis(latents, ctx)
+    synthesis: Any = codec.synthesis
+    if hasattr(synthesis, "features"):
+        latents = {**latents, **_holds(codec, "synthesis", synthesis.features(latents, ctx), synthesis.reveals)}
+    x = synthesis(latents, ctx)
     return x if codec.post is None else codec.post(x, latents, ctx)
 
 

@@ -39,9 +39,12 @@ def check(codec: Codec) -> None:
     given = _declared(codec, "entropy_model", "gives")
     _fit(codec, "analysis", produced, "entropy model", _declared(codec, "entropy_model", "needs"))
     _fit(codec, "entropy model", given, "synthesis", _declared(codec, "synthesis", "needs"))
+    revealed: Sequence[LatentSpec] = ()
+    if hasattr(codec.synthesis, "features"):
+        revealed = _declared(codec, "synthesis", "reveals")
     if codec.post is not None:
-        _fit(codec, "entropy model", given, "post stage", _declared(codec, "post", "needs"))
-    for spec in (*produced, *given):
+        _fit(codec, "decoder side", (*given, *revealed), "post stage", _declared(codec, "post", "needs"))
+    for spec in (*produced, *given, *revealed):
         if spec.stride is not None and codec.stride % spec.stride:
             raise ContractError(
                 f"Codec '{codec.id}' has stride {codec.stride}, "
@@ -70,6 +73,20 @@ def check_card(codec: Codec, card: CodecCard) -> None:
                 f"The card of codec '{codec.id}' says that knob '{knob.name}' is coded, "
                 f"but files can carry only {', '.join(CODED_KNOBS)}."
             )
+
+
+def check_needs(codec: Codec, taker: str, needs: Sequence[LatentSpec]) -> None:
+    """Check that the entropy model of a checked codec gives what something outside of it needs.
+
+    Args:
+        codec: see `check`.
+        taker: what it is called in the sentence.
+        needs: the latents it declares.
+
+    Raises:
+        ContractError: the codec has no such latents.
+    """
+    _fit(codec, "entropy model", tuple(codec.entropy_model.gives), taker, needs)
 
 
 def _check_identity(codec: Codec) -> None:

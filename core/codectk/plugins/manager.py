@@ -18,7 +18,7 @@ from codectk.plugins.known import missing_codec
 from codectk.spec import hooks
 from codectk.spec.card import COMPONENT_KINDS, CodecCard
 from codectk.spec.stages import Codec
-from codectk.weights.find import find
+from codectk.weights.find import Found, find
 
 if TYPE_CHECKING:
     import numpy as np
@@ -91,7 +91,7 @@ def find_codec(codec: str, *, distribution: str = "") -> tuple[CodecCard, Plugin
 
 
 def codec(
-    name: str, device: str = "cpu", *, distribution: str = "", weights: str | bytes | None = None
+    name: str, device: str = "cpu", *, distribution: str = "", weights: str | bytes | Path | None = None
 ) -> tuple[Codec, CodecCard, PluginRecord]:
     """Build a codec, or return the one built before: the last four are kept.
 
@@ -99,7 +99,8 @@ def codec(
         name: codec name.
         device: "cpu", "cuda", "cuda:1", ...
         distribution: what a file's header says offers it, for the message if it is missing.
-        weights: None for the plugin's own; else as in `weights.find.find`, a name or a hash, or a header's four bytes.
+        weights: None for the plugin's own; else as in `weights.find.find`, a name or a hash, a header's four bytes,
+            or the path of a weights file.
 
     Raises:
         PluginError: missing, broken or incompatible, or it built something else than a codec.
@@ -107,7 +108,9 @@ def codec(
         WeightsError: there are no such weights, they are another codec's, or as the plugin raises it.
     """
     card, record = find_codec(name, distribution=distribution)
-    return _build(name, device, record, weights), card, record
+    # What lies at a path may change between two calls; its hash does not.
+    named = find(weights, name, record.package) if isinstance(weights, Path) else weights
+    return _build(name, device, record, named), card, record
 
 
 def import_weights(codec: str, path: Path) -> tuple[Mapping[str, np.ndarray], Mapping[str, str]]:
@@ -194,8 +197,8 @@ def _load(record: PluginRecord) -> LoadedPlugin:
 
 
 @functools.lru_cache(maxsize=4)
-def _build(name: str, device: str, record: PluginRecord, weights: str | bytes | None) -> Codec:
-    found = None if weights is None else find(weights, name, record.package)
+def _build(name: str, device: str, record: PluginRecord, weights: str | bytes | Found | None) -> Codec:
+    found = weights if weights is None or isinstance(weights, Found) else find(weights, name, record.package)
     path = None if found is None else found.path
     built = _load(record).call("codectk_codec", name=name, device=device, weights=path)
     if built is None:

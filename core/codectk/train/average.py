@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -16,10 +17,12 @@ class Average:
     Args:
         network: where to start.
         factor: share of the old average in [0, 1].
+        fixed: names of parameters that are not trained; their averages stay what they are, to the bit.
     """
 
-    def __init__(self, network: nn.Module, factor: float):
+    def __init__(self, network: nn.Module, factor: float, fixed: Iterable[str] = ()):
         self.factor = factor
+        self.fixed = frozenset(fixed)
         self.steps = 0
         self.values = {k: v.detach().clone() for k, v in network.state_dict().items()}
 
@@ -30,6 +33,8 @@ class Average:
         factor = min(self.factor, (1 + self.steps) / (10 + self.steps))
         floats, currents = [], []
         for key, value in network.state_dict().items():
+            if key in self.fixed:
+                continue
             if value.dtype.is_floating_point:
                 floats.append(self.values[key])
                 currents.append(value)

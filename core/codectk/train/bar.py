@@ -9,7 +9,13 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-SHOWN = (("loss", "loss {:.4g}"), ("bpp", "{:.3f} bpp"), ("psnr", "PSNR {:.2f} dB"))
+SHOWN = (
+    ("loss", "loss {:.4g}"),
+    ("bpp", "{:.3f} bpp"),
+    ("psnr", "PSNR {:.2f} dB"),
+    ("adv", "adv. {:.3g}"),
+    ("d_loss", "D {:.3g}"),
+)
 
 SMOOTHING = 50
 """Steps over which shown numbers are averaged."""

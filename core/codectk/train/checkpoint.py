@@ -31,7 +31,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
     Returns:
         Its `step`, `network` and `optimizer` state dicts, `ema` (`steps`, `values`), `recipe` as nested mappings;
-        newer ones also have `window` (sums for the next log line) and `data` (see `data.Crops.digest`).
+        newer ones also have `window` (sums for the next log line) and `data` (see `Steps.digest`). With a
+        discriminator there is `discriminator` (`names` of its trained parameters, `state`, `optimizer`); if it was
+        trained alone, the codec's parts are empty.
 
     Raises:
         TrainingError: the file is missing or not a checkpoint of ours.

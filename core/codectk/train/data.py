@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,31 @@ def list_pictures(paths: Iterable[str | Path]) -> list[Path]:
     return found
 
 
+@dataclass(frozen=True)
+class Cut:
+    """Where a crop comes from: a square of `source` pixels at (`top`, `left`) of picture number `index`, reduced to
+    `side` pixels, then flipped, then transposed."""
+
+    index: int
+    top: int
+    left: int
+    source: int
+    side: int
+    flip: bool
+    transpose: bool
+
+    def of(self, pixels: np.ndarray, resampling: Image.Resampling) -> np.ndarray:
+        """Crop uint8 pixels (H, W) or (H, W, 3)."""
+        crop = pixels[self.top : self.top + self.source, self.left : self.left + self.source]
+        if self.source != self.side:
+            crop = np.asarray(Image.fromarray(crop).resize((self.side, self.side), resampling))
+        if self.flip:
+            crop = crop[:, ::-1]
+        if self.transpose:
+            crop = crop.swapaxes(0, 1)
+        return np.ascontiguousarray(crop)
+
+
 class Crops:
     """Random crops of pictures held in memory.
 
@@ -47,6 +73,7 @@ class Crops:
 
     Attributes:
         pictures: uint8 (H, W, 3) each.
+        files: where each of them was read.
         small: how many files were left out for their size.
         refused: a sentence for each file that cannot be read.
         digest: 32-bit check of all pixels, which tells whether a resumed run has the same data.
@@ -66,6 +93,7 @@ class Crops:
     ):
         self.crop, self.scale_min, self.seed = crop, scale_min, seed
         self.pictures: list[np.ndarray] = []
+        self.files: list[Path] = []
         self.small, self.digest = 0, 0
         self.refused: list[str] = []
         need = max(min_side, crop)
@@ -76,7 +104,7 @@ class Crops:
             except InputError as error:
                 self.refused.append(str(error))
             else:
-                self._keep(pixels, need)
+                self._keep(file, pixels, need)
             report(number, len(files))
         if not self.pictures:
             reason = f" The first refusal: {self.refused[0]}" if self.refused else ""
@@ -85,27 +113,25 @@ class Crops:
         weight = np.sqrt([p.shape[0] * p.shape[1] for p in self.pictures])
         self._cumulative = np.cumsum(weight / weight.sum())
 
-    def _keep(self, pixels: np.ndarray, need: int) -> None:
+    def _keep(self, file: Path, pixels: np.ndarray, need: int) -> None:
         if min(pixels.shape[:2]) < need:
             self.small += 1
             return
         self.pictures.append(pixels)
+        self.files.append(file)
         self.digest = zlib.crc32(np.ascontiguousarray(pixels).data, self.digest)
+
+    def cut(self, step: int, sample: int) -> Cut:
+        """Where crop number `sample` of step `step` lies."""
+        rng = numbers(self.seed, step, sample, Purpose.CROP)
+        index = min(int(np.searchsorted(self._cumulative, rng.random())), len(self.pictures) - 1)
+        height, width = self.pictures[index].shape[:2]
+        source = min(round(self.crop / rng.uniform(self.scale_min, 1.0)), height, width)
+        top = int(rng.integers(height - source + 1))
+        left = int(rng.integers(width - source + 1))
+        return Cut(index, top, left, source, self.crop, flip=rng.random() < 0.5, transpose=rng.random() < 0.5)
 
     def draw(self, step: int, sample: int) -> np.ndarray:
         """Crop number `sample` of step `step`: uint8 (crop, crop, 3), flipped and transposed at random."""
-        rng = numbers(self.seed, step, sample, Purpose.CROP)
-        index = min(int(np.searchsorted(self._cumulative, rng.random())), len(self.pictures) - 1)
-        picture = self.pictures[index]
-        side = self.crop
-        source = min(round(side / rng.uniform(self.scale_min, 1.0)), *picture.shape[:2])
-        top = int(rng.integers(picture.shape[0] - source + 1))
-        left = int(rng.integers(picture.shape[1] - source + 1))
-        crop = picture[top : top + source, left : left + source]
-        if source != side:
-            crop = np.asarray(Image.fromarray(crop).resize((side, side), Image.Resampling.LANCZOS))
-        if rng.random() < 0.5:
-            crop = crop[:, ::-1]
-        if rng.random() < 0.5:
-            crop = crop.transpose(1, 0, 2)
-        return np.ascontiguousarray(crop)
+        cut = self.cut(step, sample)
+        return cut.of(self.pictures[cut.index], Image.Resampling.LANCZOS)

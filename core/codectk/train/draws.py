@@ -18,6 +18,7 @@ class Purpose(IntEnum):
     QUALITY = 1
     NOISE = 2
     SHARED = 3
+    ADVERSARY = 4
 
 
 def numbers(seed: int, step: int, sample: int, purpose: Purpose) -> np.random.Generator:
@@ -30,9 +31,9 @@ def noise(seed: int, step: int, sample: int) -> torch.Generator:
     return torch.Generator().manual_seed(_state(seed, step, sample, Purpose.NOISE))
 
 
-def seed_shared(seed: int, step: int) -> None:
+def seed_shared(seed: int, step: int, purpose: Purpose = Purpose.SHARED) -> None:
     """Seed torch's global generators for draws that a whole batch shares; equal in all processes."""
-    torch.manual_seed(_state(seed, step, 0, Purpose.SHARED))
+    torch.manual_seed(_state(seed, step, 0, purpose))
 
 
 def quality(seed: int, step: int, sample: int, batch: int) -> float:

@@ -46,13 +46,15 @@ def export(checkpoint: Path, path: Path, *, raw: bool = False) -> Exported:
         raw: take the weights as trained instead of their moving average.
 
     Raises:
-        TrainingError: not a checkpoint, or one that the installed plugin's network does not fit.
+        TrainingError: not a checkpoint, one without a codec, or one that the installed plugin's network does not fit.
         WeightsError: the weights cannot be stored, or break an exactness bound.
         PluginError: the codec is not installed.
         OutputError: the file cannot be written.
     """
     state = load_checkpoint(checkpoint)
     recipe = from_dict(state["recipe"], str(checkpoint))
+    if not state["network"]:
+        raise TrainingError(f"{checkpoint} holds no codec; it is from training a discriminator alone.")
     name, options = recipe.codec.name, recipe.codec.options
     network = manager.network(name, options)
     try:

@@ -11,13 +11,13 @@ from codectk.train.bar import Bar
 from codectk.train.checkpoint import save_checkpoint
 from codectk.train.log import Log, Window
 from codectk.train.plot import plot_log
-from codectk.train.trainer import Trainer, learning_rate
+from codectk.train.steps import Steps
 
 CHECKPOINT, LOG, CURVE = "checkpoint.pt", "log.jsonl", "curve.png"
 
 
 def loop(
-    trainer: Trainer, folder: Path, window: Window, bar: Bar, *, plot: bool = False, stop: Callable[[], bool]
+    trainer: Steps, folder: Path, window: Window, bar: Bar, *, plot: bool = False, stop: Callable[[], bool]
 ) -> None:
     """Train up to the recipe's last step, or until `stop()`; leaves a checkpoint either way.
 
@@ -48,8 +48,7 @@ def loop(
             if log and (trainer.step % section.log_every == 0 or trainer.step == steps):
                 now = time.monotonic()
                 seconds = round((now - began) / (trainer.step - counted), 4)
-                rate = learning_rate(trainer.recipe.optim, trainer.step - 1)
-                log.write({"step": trainer.step, "lr": rate, "seconds": seconds, **window.means()})
+                log.write({"step": trainer.step, **trainer.rates(), "seconds": seconds, **window.means()})
                 window, began, counted = Window(), now, trainer.step
             if log and (last or time.monotonic() - saved >= 60 * section.checkpoint_minutes):
                 save_checkpoint(folder / CHECKPOINT, {**trainer.state(), "window": window.state()})

@@ -62,16 +62,21 @@ class RateDistortion:
         span = math.log(self.section.high / self.section.low)
         return torch.exp(quality * (span / 100.0)).mul(self.section.low)
 
-    def __call__(self, x: Tensor, target: Tensor, bpp: Tensor, quality: Tensor) -> Tensor:
+    def __call__(
+        self, x: Tensor, target: Tensor, bpp: Tensor, quality: Tensor, further: Tensor | None = None
+    ) -> Tensor:
         """Loss of each sample.
 
         Args:
             x, target: float32 (B, 3, H, W), nominally in [0, 1].
             bpp: bits per pixel, (B,).
             quality: (B,) in [0, 100].
+            further: (B,), added to the distortion, such as what a discriminator says of x.
         """
         multiplier = self.multiplier(quality)
         distortion = torch.stack([weight * term(x, target) for weight, term in self.terms]).sum(0)
+        if further is not None:
+            distortion = distortion + further
         middle = (self.section.low * self.section.high) ** 0.5
         return torch.pow(multiplier / middle, -self.section.balance) * (bpp + multiplier * distortion)
 

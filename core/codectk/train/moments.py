@@ -6,31 +6,31 @@ order changes when a network's modules are made in another order, so a checkpoin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 
-def reordered(state: Mapping[str, Any], saved: Iterable[str], network: nn.Module) -> dict[str, Any]:
-    """An optimizer's state dict in the order of `network.parameters()`.
+def reordered(state: Mapping[str, Any], saved: Sequence[str], parameters: Mapping[str, Tensor]) -> dict[str, Any]:
+    """An optimizer's state dict in the order of `parameters`.
 
     Args:
         state: as saved, by the order of parameters then.
-        saved: names of the network's tensors in the order in which they were saved.
-        network: what the optimizer optimizes now, all parameters in one group.
+        saved: names of those parameters, in that order.
+        parameters: what the optimizer optimizes now, all in one group.
 
     Raises:
-        ValueError: the state is not that of a network with these parameters.
+        ValueError: the state is not that of these parameters.
     """
-    parameters = dict(network.named_parameters())
-    before = [name for name in saved if name in parameters]
     groups, moments = state["param_groups"], state["state"]
-    if len(groups) != 1 or not len(before) == len(parameters) == len(groups[0]["params"]):
+    if len(groups) != 1 or not len(saved) == len(parameters) == len(groups[0]["params"]):
         raise ValueError("the optimizer has another number of parameters")
-    place = dict(zip(before, groups[0]["params"], strict=True))
+    place = dict(zip(saved, groups[0]["params"], strict=True))
     ordered: dict[int, Any] = {}
     for number, (name, parameter) in enumerate(parameters.items()):
+        if name not in place:
+            raise ValueError(f"the optimizer has no state of {name}")
         if place[name] not in moments:
             continue
         ordered[number] = moments[place[name]]

@@ -1,4 +1,4 @@
-"""The curve of a training run: loss, rate and PSNR against steps."""
+"""The curve of a training run: loss, rate, PSNR and the discriminator's loss against steps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ from codectk.train.log import Record, read_log
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-PANELS = (("loss", "loss", "#d1382c"), ("bpp", "bits per pixel", "#1f6fd0"), ("psnr", "PSNR (dB)", "#148f5c"))
+PANELS = (
+    ("loss", "loss", "#d1382c", "loss {:.4g}"),
+    ("bpp", "bits per pixel", "#1f6fd0", "{:.3f} bpp"),
+    ("psnr", "PSNR (dB)", "#148f5c", "PSNR {:.2f} dB"),
+    ("d_loss", "discriminator's loss", "#8a4bc4", "D {:.4g}"),
+)
+"""Key in the log, label, color, and how the title says it."""
 _INK, _SOFT, _GRID = "#1b1f27", "#5d6675", "#e3e6eb"
 
 SMOOTHING = 1 / 30
@@ -25,7 +31,7 @@ SMOOTHING = 1 / 30
 
 
 def plot_log(log: Path, path: Path) -> None:
-    """Draw a training log as PNG: every record as a faint line, a running mean as a bold one.
+    """Draw a training log as PNG, a panel for each thing logged: records as a faint line, a running mean as a bold one.
 
     Args:
         log: JSON-lines file of `log.Log`.
@@ -36,20 +42,22 @@ def plot_log(log: Path, path: Path) -> None:
         UsageError: matplotlib is not installed.
         OutputError: the picture cannot be written.
     """
-    records = [r for r in read_log(log) if all(key in r for key, _, _ in PANELS)]
+    records = read_log(log)
+    panels = [panel for panel in PANELS if any(panel[0] in r for r in records)] or PANELS[:1]
+    records = [r for r in records if all(panel[0] in r for panel in panels)]
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
         raise UsageError("Plotting needs matplotlib; install it with: pip install 'codectk[eval]'.") from error
     # The object interface with its own canvas: no global state, no display.
-    figure = Figure(figsize=(8.4, 8.0), facecolor="white", layout="constrained")
+    figure = Figure(figsize=(8.4, 0.5 + 2.5 * len(panels)), facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(len(PANELS), 1, sharex=True)
-    for panel, (key, label, color) in zip(axes, PANELS, strict=True):
+    axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+    for panel, (key, label, color, _) in zip(axes, panels, strict=True):
         _panel(panel, records, key, label, color)
     axes[-1].set_xlabel("step", color=_SOFT)
-    figure.suptitle(_title(records), x=0.012, ha="left", fontsize=11, fontweight="bold", color=_INK)
+    figure.suptitle(_title(records, panels), x=0.012, ha="left", fontsize=11, fontweight="bold", color=_INK)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     with atomic_write(path) as file:
@@ -91,8 +99,8 @@ def _panel(axes: Axes, records: Sequence[Record], key: str, label: str, color: s
     axes.tick_params(which="both", colors=_SOFT, length=0, pad=5)
 
 
-def _title(records: Sequence[Record]) -> str:
+def _title(records: Sequence[Record], panels: Sequence[tuple[str, str, str, str]]) -> str:
     if not records:
         return "nothing logged yet"
     last = records[-1]
-    return "step {step:,}: loss {loss:.4g}, {bpp:.3f} bpp, PSNR {psnr:.2f} dB".format(**last)
+    return f"step {last['step']:,}: " + ", ".join(said.format(last[key]) for key, _, _, said in panels)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from codectk.base.errors import InputError, UsageError
 
 PRECISIONS = ("float32", "bfloat16")
+OBJECTIVES = ("codec", "discriminator")
 
 
 def _number(default: Any, low: float, high: float = math.inf) -> Any:
@@ -30,12 +31,17 @@ class CodecSection:
 @dataclass(frozen=True)
 class DataSection:
     """Random crops (pixels), `batch` of them per step over all processes; `min_side` drops smaller pictures;
-    pictures are reduced by a random factor in [`scale_min`, 1] first."""
+    pictures are reduced by a random factor in [`scale_min`, 1] first.
+
+    `labels` is a folder of label maps, for a discriminator that needs them: PNGs of mode L (0 void, 1..N groups), each
+    of the size of the picture with the same stem.
+    """
 
     crop: int = _number(128, 1)
     batch: int = _number(8, 1)
     min_side: int = _number(128, 1)
     scale_min: float = _number(1.0, 0.01, 1.0)
+    labels: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,41 @@ class OptimSection:
 
 
 @dataclass(frozen=True)
+class StageSection:
+    """One stage of a training that has several.
+
+    `start` is a checkpoint from whose averaged weights the network starts, with a fresh optimizer at step 0. `copy`
+    then copies, once, the weights below one dotted prefix to another: { target = source }. `train` lists prefixes of
+    the parameters that are trained, none for all; the others stay as they are, to the bit. `knobs` gives values for
+    the codec's knobs other than quality. With the `objective` "discriminator" there is no codec: the discriminator
+    alone is pre-trained on real pictures.
+    """
+
+    start: str = ""
+    train: list[str] = field(default_factory=list, metadata={"items": (str,)})
+    copy: Mapping[str, str] = field(default_factory=dict, metadata={"items": (str,)})
+    knobs: Mapping[str, float | int] = field(default_factory=dict, metadata={"items": (float, int)})
+    objective: str = field(default="codec", metadata={"choices": OBJECTIVES})
+
+
+@dataclass(frozen=True)
+class DiscriminatorSection:
+    """What the codec is trained against: component `name` ("" for none) with `options`.
+
+    `weight` is that of its loss in the mixture of distortions. It has an Adam of its own with rate `lr` and first
+    moment `beta1`; warm-up, decay, final rate and clipping are those of [optim]. `start` is a checkpoint whose
+    discriminator it starts from.
+    """
+
+    name: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    weight: float = _number(0.0, 0.0)
+    lr: float = _number(1e-4, 0.0)
+    beta1: float = _number(0.0, 0.0, 0.999)
+    start: str = ""
+
+
+@dataclass(frozen=True)
 class RunSection:
     """How often (steps) a line is logged, and how often (minutes; 0: after every step) a checkpoint is written.
 
@@ -92,6 +133,8 @@ class Recipe:
     data: DataSection = DataSection()
     loss: LossSection = LossSection()
     optim: OptimSection = OptimSection()
+    stage: StageSection = StageSection()
+    discriminator: DiscriminatorSection = DiscriminatorSection()
     run: RunSection = RunSection()
 
     def as_dict(self) -> dict[str, Any]:
@@ -163,6 +206,11 @@ def _value(value: Any, default: Any, limits: Mapping[str, Any], what: str) -> An
         span = f"between {low} and {high}" if high < math.inf else f"at least {low}"
         if not (low <= value <= high and math.isfinite(value)):
             raise UsageError(f"{what} must be {span}, not {value!r}.")
+    if "items" in limits:
+        for item in value.values() if isinstance(value, Mapping) else value:
+            if type(item) not in limits["items"]:
+                kinds = " or ".join(kind.__name__ for kind in limits["items"])
+                raise UsageError(f"{what} may only hold {kinds}, not {item!r}.")
     if "choices" in limits and value not in limits["choices"]:
         raise UsageError(f"{what} must be one of {', '.join(limits['choices'])}, not {value!r}.")
     return value

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from codectk.base.errors import OutputError, UsageError
 from codectk.nn.memory import keep_freed_memory
-from codectk.plugins import manager
 from codectk.train.bar import Bar
 from codectk.train.checkpoint import load_checkpoint
 from codectk.train.data import Crops
+from codectk.train.labels import LabelMaps
 from codectk.train.log import Window
 from codectk.train.loop import CHECKPOINT, loop
+from codectk.train.make import make
 from codectk.train.recipe import Recipe, differences, from_dict
 from codectk.train.scale import choose_algorithms, join_world
+from codectk.train.steps import Steps
 from codectk.train.stopping import Stop
-from codectk.train.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def train(
     Raises:
         UsageError, InputError, OutputError, WeightsError, PluginError: the recipe, data, folder or device cannot be
             used.
-        TrainingError: there is no checkpoint to go on from, or it does not fit; or a value is not finite.
+        TrainingError: there is no checkpoint to go on or start from, or it does not fit; or a value is not finite.
     """
     checkpoint = folder / CHECKPOINT
     state = load_checkpoint(checkpoint) if resume else None
@@ -77,12 +77,9 @@ def train(
     world, place = join_world(device)
     choose_algorithms(place, recipe.run.deterministic)
     remark = say if world.first else lambda text: None
-    torch.manual_seed(recipe.optim.seed)
-    network = manager.network(recipe.codec.name, recipe.codec.options)
-    card, _ = manager.find_codec(recipe.codec.name)
-    knobs = {name: knob.default for name, knob in card.knobs.items()}
     with Bar(world.first) as bar:
-        trainer = Trainer(recipe, network, _load(recipe, paths, bar, remark), knobs, world, place)
+        load = partial(_load, recipe, paths, bar, remark)
+        trainer = make(recipe, load, world, place, fresh=state is None, say=remark)
         window = Window()
         if state is not None:
             trainer.load(state)
@@ -95,27 +92,37 @@ def train(
     return Outcome(checkpoint, trainer.step, signals.signal, world.first)
 
 
-def _load(recipe: Recipe, paths: Sequence[str | Path], bar: Bar, say: Callable[[str], None]) -> Crops:
+def _load(
+    recipe: Recipe, paths: Sequence[str | Path], bar: Bar, say: Callable[[str], None], labelled: bool
+) -> tuple[Crops, LabelMaps | None]:
     d = recipe.data
 
-    def report(done: int, total: int) -> None:
-        if done == 1:
-            bar.begin("reading pictures", total)
-        bar.show(done)
+    def report(what: str) -> Callable[[int, int], None]:
+        def show(done: int, total: int) -> None:
+            if done == 1:
+                bar.begin(what, total)
+            bar.show(done)
 
-    crops = Crops(paths, d.crop, d.min_side, d.scale_min, recipe.optim.seed, report)
+        return show
+
+    crops = Crops(paths, d.crop, d.min_side, d.scale_min, recipe.optim.seed, report("reading pictures"))
     if crops.small:
         say(f"{crops.small} pictures are smaller than {max(d.crop, d.min_side)} pixels and are left out.")
     if crops.refused:
         say(f"{len(crops.refused)} pictures cannot be used, the first: {crops.refused[0]}")
-    return crops
+    if not labelled:
+        return crops, None
+    labels = LabelMaps(Path(d.labels), crops, report("reading label maps"))
+    if labels.missing:
+        say(f"{labels.missing} of {len(crops.pictures)} pictures have no label map in {d.labels} and count as void.")
+    return crops, labels
 
 
-def _compare(state: Mapping[str, Any], trainer: Trainer, say: Callable[[str], None]) -> None:
+def _compare(state: Mapping[str, Any], trainer: Steps, say: Callable[[str], None]) -> None:
     """Tell why a resumed run may differ from an uninterrupted one."""
     if changed := differences(from_dict(state["recipe"]), trainer.recipe):
         say(f"The recipe differs from the checkpoint's in {', '.join(changed)}.")
-    if state.get("data", trainer.crops.digest) != trainer.crops.digest:
+    if state.get("data", trainer.digest) != trainer.digest:
         say("The training pictures are not those of the checkpoint.")
 
 

@@ -37,12 +37,12 @@ class Found:
         return f"{self.name} ({self.sha256[:8]})"
 
 
-def find(weights: str | bytes, codec: str, package: str) -> Found:
-    """Find weights for a codec, in the manifest of its plugin and in the store.
+def find(weights: str | bytes | Path, codec: str, package: str) -> Found:
+    """Find weights for a codec, in the manifest of its plugin and in the store, or take those of a file.
 
     Args:
         weights: a name, at least 8 hexadecimal digits of the sha256, or both as `codectk weights list` prints them;
-            or the four bytes of a `.ctk` header.
+            or the four bytes of a `.ctk` header; or the path of a safetensors file, wherever it is.
         codec: codec name.
         package: top-level import name of its plugin.
 
@@ -53,6 +53,8 @@ def find(weights: str | bytes, codec: str, package: str) -> Found:
     if isinstance(weights, bytes):
         path, entry = find_by_hash(weights, package)
         found = Found(path, label_of(path)[0], weights.hex()) if entry is None else _listed(path, entry)
+    elif isinstance(weights, Path):
+        found = Found(weights, weights.stem, sha256_of(weights))
     else:
         found = _find_text(weights, codec, package)
     owner = read_metadata(found.path).get(CODEC, codec if found.listed else "")

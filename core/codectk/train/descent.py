@@ -1,0 +1,88 @@
+"""One Adam over the trained parameters of one module."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from codectk.base.errors import TrainingError, UsageError
+from codectk.train.moments import reordered
+from codectk.train.recipe import OptimSection
+
+
+def learning_rate(section: OptimSection, step: int) -> float:
+    """Rate of step number `step` (from 0): linear warm-up, constant, linear decay."""
+    warm = min(1.0, (step + 1) / max(1, section.warmup))
+    left = min(1.0, (section.steps - step) / max(1, section.decay))
+    return section.lr_final + (section.lr * warm - section.lr_final) * left
+
+
+class Descent:
+    """Takes a module's gradients and makes a clipped step of them.
+
+    Args:
+        module: on its device.
+        names: its parameters in training. The others get no gradient from now on, and modules that have none of them
+            are switched to evaluation, so that nothing in them changes.
+        section: rate, schedule and clipping.
+        beta1: Adam's first moment.
+        prefix: of the names under which rate and gradient norm are logged.
+
+    Raises:
+        UsageError: there are no names.
+    """
+
+    def __init__(
+        self, module: nn.Module, names: Sequence[str], section: OptimSection, *, beta1: float = 0.9, prefix: str = ""
+    ):
+        self.section, self.prefix = section, prefix
+        found = dict(module.named_parameters())
+        self.parameters = {name: found[name] for name in names}
+        for name, parameter in found.items():
+            if name not in self.parameters:
+                parameter.requires_grad_(False)
+        for part in module.modules():
+            inside = {id(parameter) for parameter in part.parameters()}
+            if inside and inside.isdisjoint(map(id, self.parameters.values())):
+                part.eval()
+        if not self.parameters:
+            raise UsageError("There are no parameters to train.")
+        fused = next(module.parameters()).device.type in ("cpu", "cuda")
+        self.optimizer = torch.optim.Adam(self.parameters.values(), lr=section.lr, betas=(beta1, 0.999), fused=fused)
+
+    def backward(self, loss: Tensor) -> None:
+        """Compute the gradients of a scalar, in place of older ones.
+
+        Raises:
+            TrainingError: it has none.
+        """
+        self.optimizer.zero_grad(set_to_none=True)
+        if not loss.requires_grad:
+            raise TrainingError("The loss depends on no parameter in training; see stage.train and stage.knobs.")
+        loss.backward()  # type: ignore[no-untyped-call]
+
+    def gradients(self) -> list[Tensor]:
+        """Those that there are: a part of the network that took no part in the step has none."""
+        return [p.grad for p in self.parameters.values() if p.grad is not None]
+
+    def rate(self, step: int) -> float:
+        """The learning rate of step number `step`."""
+        return learning_rate(self.section, step)
+
+    def descend(self, gradients: Sequence[Tensor], norm: Tensor, step: int) -> None:
+        """Make step number `step` along `gradients`, which are clipped in place; `norm`: theirs, as a scalar."""
+        torch._foreach_mul_(list(gradients), (self.section.clip / (norm + 1e-6)).clamp(max=1.0))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate(step)
+        self.optimizer.step()
+
+    def load(self, state: Mapping[str, Any], saved: Sequence[str]) -> None:
+        """Go on from the state dict of an optimizer over the parameters named `saved`.
+
+        Raises:
+            ValueError: these are other parameters.
+        """
+        self.optimizer.load_state_dict(reordered(state, saved, self.parameters))
