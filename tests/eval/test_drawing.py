@@ -57,6 +57,39 @@ def test_a_panel_without_numbers_is_left_out(tmp_path: Path) -> None:
     assert image.width < 1.5 * image.height
 
 
+LPIPS = "LPIPS (Alex v0.1)"
+
+
+def scored(name: str, shift: float) -> Curve:
+    """Five rates at which LPIPS falls."""
+    points = [Point(0.1 * 2**i * shift, 27 + 2.5 * i, None, "", {LPIPS: 0.5 / (i + 1)}) for i in range(5)]
+    return Curve(name, tuple(points))
+
+
+def test_a_metric_that_falls_with_the_rate_has_its_own_panel(tmp_path: Path) -> None:
+    metrics = ("psnr", "ms_ssim", LPIPS)
+    own, anchors = [scored("mine", 1)], [scored("old", 2), curve("without", 2)]
+    png, svg = rd_plot(own, anchors, tmp_path / "rd.png", metrics=metrics, falling=[LPIPS])
+    image = Image.open(png)
+    right = close_to(image, OWN_RED)[:, image.width // 2 :]
+    rows, columns = np.nonzero(right[:, : right.shape[1] * 3 // 4])
+    # The more bits, the lower the bold curve.
+    assert rows[columns < np.quantile(columns, 0.1)].mean() < rows[columns > np.quantile(columns, 0.9)].mean()
+    text = svg.read_text()
+    assert "LPIPS (Alex v0.1), lower is better" in text and text.count("<!-- old -->") == 2
+    assert text.count("<!-- without -->") == 1
+
+
+def test_many_panels_make_two_rows(tmp_path: Path) -> None:
+    own = [Curve("mine", tuple(Point(p.bpp, p.psnr, p.ms_ssim, "", {"A": 1, "B": p.bpp}) for p in curve("", 1).points))]
+    image = Image.open(rd_plot(own, [], tmp_path / "rd.png", metrics=("psnr", "ms_ssim", "A", "B"))[0])
+    half = close_to(image, OWN_RED)
+    middle = (image.height // 2, image.width // 2)
+    quarters = [half[y][:, x] for y in (slice(middle[0]), slice(middle[0], None)) for x in
+                (slice(middle[1]), slice(middle[1], None))]  # fmt: skip
+    assert all(q.sum() > 200 for q in quarters)
+
+
 def test_two_points_can_be_drawn(tmp_path: Path) -> None:
     short = Curve("mine", curve("mine", 1).points[:2])
     assert close_to(Image.open(rd_plot([short], [], tmp_path / "rd.png", metrics=("psnr",))[0]), OWN_RED).sum() > 200

@@ -10,16 +10,19 @@ import pytest
 from PIL import Image
 
 import codectk
-from codectk.base.errors import InputError, UsageError
+from codectk.base.errors import InputError, UsageError, WeightsError
 from codectk.base.types import Picture
+from codectk.bitstream.reader import read
 from codectk.eval import pictures
 from codectk.eval.classic import REFERENCES
-from codectk.eval.codecs import ClassicCodec, CtkCodec, ctk_codec
+from codectk.eval.codecs import ClassicCodec, CtkCodec, ctk_codec, decoders
 from codectk.eval.metrics import Pixels, ms_ssim, psnr
 from codectk.eval.probe import Probe, probe
 from codectk.eval.provenance import picture_digest
 from codectk.eval.run import evaluate
 from codectk.pipeline.load import load
+from codectk.weights.store import sha256_of
+from codectk.weights.tensors import save_tensors
 
 
 @pytest.fixture
@@ -44,13 +47,13 @@ def test_measurements_are_of_the_files_on_disk(pocket, sources, out: Path) -> No
         ("large", "q20"), ("large", "q70.5"), ("small", "q20"), ("small", "q70.5")
     ]  # fmt: skip
     for m, source in zip(measured, [sources[0], sources[0], sources[1], sources[1]], strict=True):
-        data = (out / f"{m.image}-{m.setting}.ctk").read_bytes()
+        data = (out / "pocket" / f"{m.image}-{m.setting}.ctk").read_bytes()
         info = codectk.info(data)
         assert info.knobs["quality"] == m.quality
         assert m.bytes == len(data) and m.bpp == info.bpp and m.overhead_bytes == info.overhead_bytes
         assert m.bpp == len(data) * 8 / (m.width * m.height)
         decoded = np.asarray(codectk.decode(data))
-        assert np.array_equal(decoded, np.asarray(Image.open(out / f"{m.image}-{m.setting}.png")))
+        assert np.array_equal(decoded, np.asarray(Image.open(out / "pocket" / f"{m.image}-{m.setting}.png")))
         assert m.psnr == psnr(source.pixels, decoded)
         assert m.ms_ssim == (ms_ssim(source.pixels, decoded) if m.image == "large" else None)
         assert m.row().point.setting == m.setting and m.row().bytes == m.bytes
@@ -94,7 +97,7 @@ def test_a_wasteful_codec_is_noticed(sources, out: Path) -> None:
 
 def test_a_classic_codec_is_measured_alike(sources, out: Path) -> None:
     (m,) = evaluate(ClassicCodec(REFERENCES["jpeg"]), sources[:1], [40], out)
-    data = (out / "large-q40.jpeg").read_bytes()
+    data = (out / "jpeg" / "large-q40.jpeg").read_bytes()
     assert data == REFERENCES["jpeg"].encode(sources[0].pixels, 40)
     assert m.bytes == len(data) and m.encode.coder is None and m.estimated_bits is None and m.honest
 
@@ -137,6 +140,75 @@ def test_knobs_go_to_their_side(pocket, sources, out: Path) -> None:
     assert soft.bytes == hard.bytes and soft.psnr != hard.psnr
     assert codec.identity()["knob:deblock"] == "1"
     assert codec.identity()["distribution"] == "codectk-pocket"
+
+
+def test_a_file_is_decoded_at_several_settings(pocket, sources, out: Path) -> None:
+    codec = CtkCodec("pocket")
+    ways = decoders(codec, {"deblock": ["0", "0.5", "1"], "realism": ["1"]})
+    assert [d.name for d in ways] == ["pocket deblock 0", "pocket deblock 0.5", "pocket deblock 1"]
+    measured = evaluate(codec, sources[:1], [10, 40], out, decoders=ways)
+    assert [(m.codec, m.setting) for m in measured] == [(d.name, f"q{q}") for q in (10, 40) for d in ways]
+    for q, three in ((10, measured[:3]), (40, measured[3:])):
+        data = (out / "pocket" / f"large-q{q}.ctk").read_bytes()
+        assert [p.name for p in out.glob(f"*/large-q{q}.ctk")] == [f"large-q{q}.ctk"]  # coded once
+        for m, strength in zip(three, (0, 0.5, 1), strict=True):
+            assert m.bytes == len(data) and m.coded_by == "pocket"
+            decoded = np.asarray(codectk.decode(data, deblock=strength))
+            assert m.psnr == psnr(sources[0].pixels, decoded)
+            assert np.array_equal(decoded, np.asarray(Image.open(m.decoded_file(out))))
+        assert len({m.psnr for m in three}) == 3
+    assert ways[1].identity()["knob:deblock"] == "0.5"
+
+
+def test_without_settings_a_codec_decodes_as_it_is(pocket) -> None:
+    codec = ctk_codec("pocket", "cpu", {"deblock": "1"})
+    assert decoders(codec, {}) == [codec] == decoders(codec, {"realism": ["0"]})
+
+
+@pytest.mark.parametrize(
+    ("grid", "says"),
+    [
+        ({"quality": ["1"]}, "turned by the encoder"),
+        ({"deblock": ["2"]}, "between 0"),
+        ({"deblock": ["1", "1.0"]}, "given twice"),
+    ],
+)
+def test_settings_of_the_decoder_are_checked(pocket, grid: dict[str, list[str]], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        decoders(CtkCodec("pocket"), grid)
+    with pytest.raises(UsageError, match="already"):
+        decoders(ctk_codec("pocket", "cpu", {"deblock": "1"}), {"deblock": ["0"]})
+
+
+def test_other_weights_code_and_decode_without_the_store(weighted, sources, out: Path, tmp_path: Path) -> None:
+    path = tmp_path / "trained.safetensors"
+    save_tensors(path, {"x": np.ones(3, np.float32)}, {"codec": "weighted"})
+    codec = ctk_codec("weighted", "cpu", {}, weights=path)
+    assert codec.name == "weighted trained"
+    (m,) = evaluate(codec, sources[:1], [40], out)
+    data = (out / "weighted trained" / "large-q40.ctk").read_bytes()
+    assert m.bytes == len(data) and m.honest
+    assert read(data).header.weights.hex() == sha256_of(path)[:8]
+    assert codec.identity()["weights_sha256"] == sha256_of(path)
+    # Nobody else finds these weights.
+    with pytest.raises(WeightsError):
+        codectk.decode(data)
+    # Other content at the same path is another codec.
+    save_tensors(path, {"x": np.zeros(3, np.float32)}, {"codec": "weighted"})
+    assert ctk_codec("weighted", "cpu", {}, weights=path).identity()["weights_sha256"] == sha256_of(path)
+
+
+def test_weights_must_be_the_codecs(weighted, tmp_path: Path) -> None:
+    path = tmp_path / "trained.safetensors"
+    save_tensors(path, {"x": np.ones(3, np.float32)}, {"codec": "other"})
+    with pytest.raises(WeightsError, match="are for codec 'other'"):
+        ctk_codec("weighted", "cpu", {}, weights=path)
+    save_tensors(path, {"x": np.ones(3, np.float32)}, {"codec": "weighted"})
+    with pytest.raises(UsageError, match="names a folder"):
+        ctk_codec("weighted", "cpu", {}, weights=path, label="a/b")
+    # A knob that these weights do not have is no knob.
+    with pytest.raises(UsageError, match="no knob 'seed'"):
+        ctk_codec("weighted", "cpu", {"seed": "3"}, weights=path)
 
 
 @pytest.mark.parametrize("knobs", [{"quality": "50"}, {"nonsense": "1"}, {"deblock": "2"}])

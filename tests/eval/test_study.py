@@ -11,12 +11,14 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from codectk.base.errors import ContractError, InputError, OutputError, UsageError
+from codectk.base.errors import ContractError, InputError, OutputError, UsageError, WeightsError
 from codectk.cli.eval import command
 from codectk.eval import study as study_module
 from codectk.eval.anchors import load_curves
 from codectk.eval.probe import Probe
 from codectk.pipeline.load import Ready
+from codectk.weights.store import sha256_of
+from codectk.weights.tensors import save_tensors
 
 
 @pytest.fixture
@@ -69,6 +71,130 @@ def test_everything_at_once(pocket, folder: Path, tmp_path: Path) -> None:
         assert kept.stat().st_size == row["bytes"]
     assert (tmp_path / "o.png").is_file() and (tmp_path / "o.svg").is_file()
     assert sorted(p.name for p in (tmp_path / "sheets").iterdir()) == ["pocket-im0-q50.png", "pocket-im1-q50.png"]
+
+
+METRICS = """
+import numpy as np
+
+from codectk.spec.hooks import hookimpl
+from codectk.spec.stages import SetScore
+
+class Difference:
+    name, backbone, scope, lower_is_better = "Difference", "Plain v1", "picture", True
+    protocol = "mean absolute difference"
+
+    def __call__(self, reference, picture):
+        return float(np.abs(reference.astype(float) - picture).mean()) if reference.shape[0] > 50 else None
+
+class Spread:
+    name, backbone, scope, lower_is_better = "Spread", "Plain v1", "set", True
+    protocol = "largest difference of any picture"
+
+    def __call__(self, pairs):
+        found = [float(np.abs(a.astype(float) - b).max()) for a, b in pairs]
+        return SetScore(max(found), len(found), 0.5, "Spread is rough.") if len(found) > 1 else None
+
+@hookimpl
+def codectk_metric(name, options):
+    return Difference() if name == "mine.difference" else Spread()
+"""
+CARD = """
+api = 1
+title = "Mine"
+summary = "Metrics made by a test"
+licence = "CC0-1.0"
+component = [{id = "mine.difference", kind = "metric"}, {id = "mine.spread", kind = "metric"}]
+"""
+DIFFERENCE, SPREAD = "Difference (Plain v1)", "Spread (Plain v1)"
+
+
+@pytest.fixture
+def mine(site) -> None:
+    """A plugin with a metric of one picture and one of a set."""
+    site.add("mine", METRICS, card=CARD)
+
+
+def test_metrics_and_settings_of_the_decoder(pocket, mine, folder: Path, tmp_path: Path) -> None:
+    arguments = (
+        folder, "--codec", "pocket", "--qualities", "10,30,50", "--classic", "jpeg",
+        "--metric", "mine.difference,mine.spread", "--decode", "deblock=0,1",
+    )  # fmt: skip
+    out = ("--json", tmp_path / "o.json", "--csv", tmp_path / "o.csv", "--plot", tmp_path / "o.png")
+    result = run(*arguments, *out, "--at-bpp", "0.6,1.0", "--keep", tmp_path / "kept")
+    assert "Difference (Plain v1), lower is better" in result.stdout and "pocket deblock 0" in result.stdout
+    assert f"{DIFFERENCE} at equal bpp" in result.stdout and "PSNR dB at equal bpp" in result.stdout
+    assert "Spread is rough." in result.stderr
+    data = json.loads((tmp_path / "o.json").read_text())
+    assert data["metrics"][SPREAD] == {"scope": "set", "lower_is_better": True}
+    assert data["protocol"][DIFFERENCE] == "mean absolute difference"
+    assert list(data["curves"]) == ["pocket deblock 0", "pocket deblock 1", "jpeg"] == list(data["codecs"])
+    assert data["codecs"]["pocket deblock 1"]["knob:deblock"] == "1.0"
+    hard, soft = (data["curves"][f"pocket deblock {i}"]["points"] for i in (0, 1))
+    assert [p["bpp"] for p in hard] == [p["bpp"] for p in soft]
+    assert all(a["scores"][DIFFERENCE] != b["scores"][DIFFERENCE] for a, b in zip(hard, soft, strict=True))
+    rows = [r for r in data["rows"] if (r["codec"], r["setting"]) == ("pocket deblock 1", "q30")]
+    assert {r["coded_by"] for r in rows} == {"pocket"} and len(rows) == 2
+    differences = []
+    for row in rows:
+        source, shown = (
+            np.asarray(Image.open(path), float)
+            for path in (folder / f"{row['image']}.png", tmp_path / "kept" / row["codec"] / f"{row['image']}-q30.png")
+        )
+        assert row["scores"] == {DIFFERENCE: pytest.approx(np.abs(source - shown).mean())}
+        assert (tmp_path / "kept" / "pocket" / f"{row['image']}-q30.ctk").stat().st_size == row["bytes"]
+        differences.append(np.abs(source - shown).max())
+    assert soft[1]["scores"][DIFFERENCE] == pytest.approx(np.mean([r["scores"][DIFFERENCE] for r in rows]))
+    assert soft[1]["scores"][SPREAD] == max(differences)
+    assert soft[1]["over_sets"] == {SPREAD: {"samples": 2, "std": 0.5}}
+    assert [e["metric"] for e in data["equal_rates"]] == ["psnr", DIFFERENCE, SPREAD]
+    assert data["equal_rates"][1]["rates"] == [0.6, 1.0]
+    # Both files serve as anchors for the metric of their label.
+    assert load_curves(tmp_path / "o.csv")[0].points[1].scores[DIFFERENCE] == pytest.approx(
+        hard[1]["scores"][DIFFERENCE], abs=1e-5
+    )
+    assert load_curves(tmp_path / "o.json")[1].points[0].scores == soft[0]["scores"]
+    again = run(*arguments, "--anchors", f"{tmp_path / 'o.json'}:pocket deblock 1=Before")
+    assert "Before" in again.stdout.split(f"{DIFFERENCE} at equal bpp")[1]
+
+
+def test_a_metric_that_cannot_be_taken_is_told(pocket, mine, folder: Path, tmp_path: Path, photo) -> None:
+    Image.fromarray(photo(40, 50)).save(tmp_path / "small.png")
+    result = run(
+        tmp_path / "small.png", "--codec", "pocket", "--qualities", "30", "--metric", "mine.difference",
+        "--metric", "mine.spread", "--csv", tmp_path / "o.csv",
+    )  # fmt: skip
+    assert f"{DIFFERENCE} is missing where a picture is too small" in result.stderr
+    assert f"{SPREAD} is missing: the pictures are too few" in result.stderr
+    assert (tmp_path / "o.csv").read_text().splitlines()[1].endswith(",")
+
+
+def test_lpips_from_the_command_line(pocket, folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="LPIPS needs torch")
+    weights = Path(__file__).resolve().parents[3] / "shared" / "data" / "weights" / "lpips_alex_v01.safetensors"
+    if not weights.is_file():
+        pytest.skip("the LPIPS weights (../shared/data/weights) are not on this machine")
+    arguments = (folder / "im0.png", "--codec", "pocket", "--qualities", "20,70")
+    run(*arguments, "--metric", "lpips", "--lpips-weights", weights, "--json", tmp_path / "o.json")
+    low, high = json.loads((tmp_path / "o.json").read_text())["curves"]["pocket"]["points"]
+    assert 0 < high["scores"]["LPIPS (Alex v0.1)"] < low["scores"]["LPIPS (Alex v0.1)"]
+
+
+def test_other_weights_beside_a_codecs_own(weighted, folder: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    for i, path in enumerate((first, second)):
+        save_tensors(path, {"x": np.full(3, i, np.float32)}, {"codec": "weighted"})
+    arguments = (folder / "im0.png", "--codec", "weighted", "--qualities", "30", "--json", tmp_path / "o.json")
+    run(*arguments, "--weights", first, "--weights", f"{second}=Second try", "--weights", "own")
+    codecs = json.loads((tmp_path / "o.json").read_text())["codecs"]
+    assert list(codecs) == ["weighted first", "Second try", "weighted"]
+    assert codecs["Second try"]["weights_sha256"] == sha256_of(second)
+    assert codecs["weighted"]["weights_sha256"] == "ab" * 32
+    with pytest.raises(UsageError, match="Two curves would be called 'weighted first'"):
+        run(*arguments, "--weights", first, "--weights", f"{second}=weighted first")
+    with pytest.raises(UsageError, match="are for codec 'weighted'; name it with --codec weighted"):
+        run(folder / "im0.png", "--codec", "pocket", "--weights", first)
+    with pytest.raises(WeightsError, match="no weights 'nowhere'"):
+        run(*arguments, "--weights", "nowhere")
 
 
 def test_anchors_are_chosen_by_name(pocket, folder: Path, tmp_path: Path) -> None:
@@ -148,9 +274,13 @@ def test_a_missing_package_is_named(pocket, folder: Path, monkeypatch) -> None:
     [
         (["--qualities", "5,high"], UsageError, "Qualities are numbers"),
         (["--qualities", "5,500"], UsageError, "between 0"),
-        (["--classic", "gif"], UsageError, "no reference encoder 'gif'; there are: jpeg, webp"),
+        (["--classic", "gif"], UsageError, "no reference encoder 'gif'; there are: jpeg, webp, avif"),
         (["--anchors", "nowhere.csv:x"], UsageError, "no anchor file"),
         (["--knob", "quality=4"], UsageError, "what an evaluation varies"),
+        (["--decode", "deblock"], UsageError, "given as --decode NAME=VALUE"),
+        (["--decode", "realism=0,1"], UsageError, "No codec of this evaluation has a knob 'realism'"),
+        (["--metric", "beauty"], UsageError, "no metric 'beauty'"),
+        (["--at-bpp", "low"], UsageError, "Rates are numbers"),
         (["--plot", "out.pdf"], OutputError, "png"),
         (["--json", "no/such/folder/o.json"], OutputError, "There is no folder"),
         (["missing.png"], InputError, "missing.png"),

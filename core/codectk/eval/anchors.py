@@ -6,6 +6,8 @@ Read are
 - the JSON that `codectk eval --json` writes;
 - CSV per picture with at least the columns codec, setting, image, bpp, psnr_rgb and ms_ssim, such as
   `codectk eval --csv` writes; means are then taken over exactly the pictures that were evaluated.
+
+Other metrics are found by their label, such as "LPIPS (Alex v0.1)": in the mapping "scores" of a point, or as a column.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from pathlib import Path
 
 from codectk.base.errors import InputError, UsageError
 from codectk.eval.curves import Curve, Point, Row, mean_curves
+from codectk.eval.report import CSV_COLUMNS
 
 _CSV_COLUMNS = ("codec", "setting", "image", "bpp", "psnr_rgb", "ms_ssim")
 
@@ -121,7 +124,11 @@ def load_rows(path: Path) -> list[Row]:
                 image=line["image"],
                 bytes=int(line.get("bytes") or 0),
                 point=Point(
-                    _rate(line["bpp"]), _number(line["psnr_rgb"]), _number(line["ms_ssim"]), setting=line["setting"]
+                    _rate(line["bpp"]),
+                    _number(line["psnr_rgb"]),
+                    _number(line["ms_ssim"]),
+                    line["setting"],
+                    _scores({k: line[k] for k in reader.fieldnames or () if k not in CSV_COLUMNS}),
                 ),
             )
             for line in reader
@@ -150,7 +157,21 @@ def _point(entry: Mapping[str, object]) -> Point:
         psnr=_number(entry.get("psnr")),
         ms_ssim=_number(entry.get("ms_ssim")),
         setting=str(entry.get("setting", "")),
+        scores=_scores(entry.get("scores", {})),
     )
+
+
+def _scores(values: object) -> dict[str, float]:
+    """Those values that are numbers; a table may have columns of any kind."""
+    found = {}
+    for label, value in values.items() if isinstance(values, Mapping) else ():
+        try:
+            number = _number(value)
+        except ValueError:
+            continue
+        if number is not None:
+            found[str(label)] = number
+    return found
 
 
 def _rate(value: object) -> float:

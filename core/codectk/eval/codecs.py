@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Protocol
-
-from PIL import features
 
 from codectk import api
 from codectk.base.errors import UsageError
 from codectk.base.types import Picture
+from codectk.bitstream.reader import read
 from codectk.eval import classic
 from codectk.eval.classic import Reference
 from codectk.eval.metrics import Pixels
 from codectk.eval.probe import Probe, probe
-from codectk.pipeline.load import load
+from codectk.pipeline.decode import decode_container
+from codectk.pipeline.encode import encode_picture
+from codectk.pipeline.load import Ready, load
 from codectk.plugins.manager import find_codec
 from codectk.spec.card import resolve_knobs
+
+_LABEL = re.compile(r"[\w.+()-]+( [\w.+()-]+)*")
 
 
 class FileCodec(Protocol):
@@ -52,66 +58,132 @@ class FileCodec(Protocol):
 
 @dataclass(frozen=True)
 class CtkCodec:
-    """A codectk codec through the public interface.
+    """A codectk codec: through the public interface, or with weights of its own choice.
 
     Attributes:
-        name: codec id.
+        id: codec id.
         device: where its networks run.
         encoder_knobs, decoder_knobs: values by knob name, without the rate knob.
+        label: what it is called in tables and files of results; the id where empty.
+        ready: the codec with other weights than the plugin's own, or None.
     """
 
-    name: str
+    id: str
     device: str = "cpu"
     encoder_knobs: Mapping[str, float | int | str] = field(default_factory=dict)
     decoder_knobs: Mapping[str, float | int | str] = field(default_factory=dict)
+    label: str = ""
+    ready: Ready | None = None
     suffix: str = ".ctk"
+
+    @property
+    def name(self) -> str:
+        return self.label or self.id
 
     def encode(self, picture: Picture, quality: float) -> bytes:
         knobs: dict[str, Any] = {**self.encoder_knobs, self._rate_knob(): quality}
-        return api.encode(picture, self.name, device=self.device, **knobs)
+        if self.ready is None:
+            return api.encode(picture, self.id, device=self.device, **knobs)
+        return encode_picture(self.ready, picture, knobs)
 
     def decode(self, data: bytes) -> Pixels:
-        return api.decode_picture(data, device=self.device, **self.decoder_knobs).pixels
+        if self.ready is None:
+            return api.decode_picture(data, device=self.device, **self.decoder_knobs).pixels
+        return decode_container(read(data), self.ready, self.decoder_knobs).pixels
 
     def probe(self, data: bytes) -> Probe | None:
-        return probe(data, load(self.name, self.device))
+        return probe(data, self.loaded())
 
     def identity(self) -> Mapping[str, str]:
-        ready = load(self.name, self.device)
+        ready = self.loaded()
         return {
+            "codec": self.id,
             "distribution": ready.distribution,
             "weights_sha256": ready.codec.weights_hash,
             "device": self.device,
             **{f"knob:{name}": str(value) for name, value in {**self.encoder_knobs, **self.decoder_knobs}.items()},
         }
 
+    def loaded(self) -> Ready:
+        """The codec itself."""
+        return self.ready or load(self.id, self.device)
+
     def _rate_knob(self) -> str:
-        knob = find_codec(self.name)[0].rate_knob
+        knob = (find_codec(self.id)[0] if self.ready is None else self.ready.card).rate_knob
         if knob is None:
             raise UsageError(f"Codec '{self.name}' has no rate knob, so it has no qualities to evaluate.")
         return knob.name
 
 
-def ctk_codec(name: str, device: str, knobs: Mapping[str, float | int | str]) -> CtkCodec:
+def ctk_codec(
+    name: str,
+    device: str,
+    knobs: Mapping[str, float | int | str],
+    *,
+    weights: str | Path | None = None,
+    label: str = "",
+) -> CtkCodec:
     """A codec with each of its knobs on the side that turns it.
 
     Args:
         name: codec id.
         device: where its networks run.
         knobs: values by knob name, without the rate knob.
+        weights: a weights file, or the name or hash of weights in the store; None for the plugin's own.
+        label: what to call it; by default the codec, followed by the name of the weights if they are not its own.
 
     Raises:
-        UsageError: a knob is unknown, out of range, or the rate knob.
+        UsageError: a knob is unknown, out of range, or the rate knob, or the label cannot be the name of a folder.
+        WeightsError: there are no such weights, or they are another codec's.
         PluginError: no usable plugin offers the codec.
     """
     card, _ = find_codec(name)
     if card.rate_knob is not None and card.rate_knob.name in knobs:
         raise UsageError(f"Knob '{card.rate_knob.name}' is what an evaluation varies; give it as qualities.")
+    ready = None if weights is None else load(name, device, weights=weights)
+    card = card if ready is None else ready.card
     decoder = {k: v for k, v in knobs.items() if k in card.knobs and card.knobs[k].side == "decoder"}
     encoder = {k: v for k, v in knobs.items() if k not in decoder}
     resolve_knobs(card, encoder, "encoder")
     resolve_knobs(card, decoder, "decoder")
-    return CtkCodec(name, device, encoder, decoder)
+    if weights is not None and not label:
+        label = f"{name} {weights.stem if isinstance(weights, Path) else weights}"
+    if label and not _LABEL.fullmatch(label):
+        raise UsageError(f"'{label}' names a folder and a curve: letters, digits, spaces and ._+()- only.")
+    return CtkCodec(name, device, encoder, decoder, label, ready)
+
+
+def decoders(codec: CtkCodec, grid: Mapping[str, Sequence[str]]) -> list[CtkCodec]:
+    """The codec at each combination of settings of decoder-side knobs, named after them, as in "egic realism 0.5".
+
+    Args:
+        codec: what made the files.
+        grid: values by knob name; knobs that the codec does not have are left out.
+
+    Returns:
+        At least one; the codec itself where no knob is left.
+
+    Raises:
+        UsageError: a knob of the encoder, a value out of range or given twice, or a knob that has a value already.
+    """
+    knobs = codec.loaded().card.knobs
+    mine = {name: values for name, values in grid.items() if name in knobs}
+    for name, values in mine.items():
+        if knobs[name].side != "decoder":
+            raise UsageError(f"Knob '{name}' of codec '{codec.id}' is turned by the encoder, not while decoding.")
+        if name in codec.decoder_knobs:
+            raise UsageError(f"Knob '{name}' has the value {codec.decoder_knobs[name]} already.")
+        numbers = [knobs[name].convert(value) for value in values]
+        if len(set(numbers)) != len(numbers):
+            raise UsageError(f"A value of knob '{name}' is given twice.")
+    if not mine:
+        return [codec]
+    made = []
+    for combination in itertools.product(*mine.values()):
+        chosen = {name: knobs[name].convert(value) for name, value in zip(mine, combination, strict=True)}
+        label = " ".join([codec.name, *(f"{name} {value:g}" for name, value in chosen.items())])
+        made.append(replace(codec, decoder_knobs={**codec.decoder_knobs, **chosen}, label=label))
+    return made
 
 
 @dataclass(frozen=True)
@@ -138,5 +210,4 @@ class ClassicCodec:
         return None
 
     def identity(self) -> Mapping[str, str]:
-        library = "libjpeg_turbo" if self.reference.id == "jpeg" else self.reference.id
-        return {"distribution": "pillow", "library": f"{library} {features.version(library)}"}
+        return classic.identity(self.reference.id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,6 +15,7 @@ from codectk.eval.metrics import ms_ssim_db
 
 Metric = Literal["psnr", "ms_ssim"]
 METRICS: tuple[Metric, ...] = ("psnr", "ms_ssim")
+"""What BD-rates are given for. Other metrics go by their label, which names their backbone."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,14 @@ class Point:
         psnr: dB, or None where not measured.
         ms_ssim: 0..1, or None where not measured.
         setting: the encoder's setting, such as "q30".
+        scores: values of further metrics by label, such as "LPIPS (Alex v0.1)".
     """
 
     bpp: float
     psnr: float | None
     ms_ssim: float | None
     setting: str = ""
+    scores: Mapping[str, float] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -73,14 +76,15 @@ class Curve:
     def title(self) -> str:
         return self.label or self.name
 
-    def values(self, metric: Metric) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def values(self, metric: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Rates and qualities, sorted by rate.
 
         Args:
-            metric: "psnr" in dB, or "ms_ssim" as -10 log10(1 - MS-SSIM), also in dB.
+            metric: "psnr" in dB, "ms_ssim" as -10 log10(1 - MS-SSIM), also in dB, or the label of another metric,
+                whose values are as they are.
 
         Returns:
-            bpp and dB, float64 of one length; points without the metric or without loss are left out.
+            bpp and qualities, float64 of one length; points without the metric or without loss are left out.
         """
         pairs = []
         for point in self.points:
@@ -91,11 +95,13 @@ class Curve:
         return np.array([p[0] for p in pairs]), np.array([p[1] for p in pairs])
 
 
-def quality_db(point: Point, metric: Metric) -> float | None:
-    """The quality of a point on the dB scale of its metric, or None where not measured."""
+def quality_db(point: Point, metric: str) -> float | None:
+    """The quality of a point, on the dB scale of metrics that have one, or None where not measured."""
     if metric == "psnr":
         return point.psnr
-    return None if point.ms_ssim is None else ms_ssim_db(point.ms_ssim)
+    if metric == "ms_ssim":
+        return None if point.ms_ssim is None else ms_ssim_db(point.ms_ssim)
+    return point.scores.get(metric)
 
 
 def mean_point(points: Sequence[Point], setting: str) -> Point:
@@ -115,7 +121,15 @@ def mean_point(points: Sequence[Point], setting: str) -> Point:
         return sum(present) / len(present) if len(present) == len(values) else None
 
     bpp = sum(p.bpp for p in points) / len(points)
-    return Point(bpp, mean([p.psnr for p in points]), mean([p.ms_ssim for p in points]), setting)
+    labels = dict.fromkeys(label for p in points for label in p.scores)
+    scores = {label: mean([p.scores.get(label) for p in points]) for label in labels}
+    return Point(
+        bpp,
+        mean([p.psnr for p in points]),
+        mean([p.ms_ssim for p in points]),
+        setting,
+        {label: value for label, value in scores.items() if value is not None},
+    )
 
 
 def mean_curves(rows: Iterable[Row], images: Sequence[str] | None = None) -> list[Curve]:

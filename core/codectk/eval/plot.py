@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from codectk.base.atomic import atomic_write
 from codectk.base.errors import OutputError, UsageError
 from codectk.eval.bdrate import rising
-from codectk.eval.curves import METRICS, Curve, Metric
+from codectk.eval.curves import METRICS, Curve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,20 +31,23 @@ def rd_plot(
     anchors: Sequence[Curve],
     path: Path,
     *,
-    metrics: Sequence[Metric] = METRICS,
+    metrics: Sequence[str] = METRICS,
+    falling: Collection[str] = (),
     title: str = "",
     log_bpp: bool = False,
 ) -> tuple[Path, Path]:
     """Draw curves, one panel per metric, and write PNG and SVG.
 
     The measured codecs are bold with markers and set the range of the axes; anchors are thin and may leave it.
-    Each legend lists curves in the order in which they lie.
+    Each legend lists curves in the order in which they lie. More than three panels make two rows.
 
     Args:
         own: measured codecs, at least one.
         anchors: what they are compared with, at most 24.
         path: OUT.png or OUT.svg; both are written.
-        metrics: panels from left to right; one that no measured codec has is left out.
+        metrics: panels from left to right, "psnr", "ms_ssim" or labels of further metrics; one that no measured codec
+            has is left out.
+        falling: labels of those of which lower values are better.
         title: one line above.
         log_bpp: logarithmic rate axis.
 
@@ -67,12 +70,17 @@ def rd_plot(
     from matplotlib.figure import Figure
 
     with rc_context({"font.family": "DejaVu Sans", "font.size": 9.5, "svg.hashsalt": "codectk"}):
-        figure = Figure(figsize=(6.3 * len(shown) + 0.2, 4.9), facecolor="white", layout="constrained")
+        rows = 1 if len(shown) <= 3 else 2
+        columns = -(-len(shown) // rows)
+        figure = Figure(figsize=(6.3 * columns + 0.2, 4.9 * rows), facecolor="white", layout="constrained")
         FigureCanvasAgg(figure)
         if title:
             figure.suptitle(title, x=0.012, ha="left", fontsize=12, fontweight="bold", color=_INK)
-        for metric, axes in zip(shown, figure.subplots(1, len(shown), squeeze=False)[0], strict=True):
-            _panel(axes, own, anchors, metric, log_bpp)
+        grid = figure.subplots(rows, columns, squeeze=False).ravel()
+        for metric, axes in zip(shown, grid, strict=False):
+            _panel(axes, own, anchors, metric, metric in falling, log_bpp)
+        for axes in grid[len(shown) :]:
+            axes.set_axis_off()
         files = path.with_suffix(".png"), path.with_suffix(".svg")
         for file in files:
             buffer = io.BytesIO()
@@ -94,8 +102,8 @@ def check_path(path: Path) -> None:
         raise OutputError(f"A plot is written as .png and .svg, not as {path.name}.")
 
 
-def _panel(axes: Axes, own: Sequence[Curve], anchors: Sequence[Curve], metric: Metric, log_bpp: bool) -> None:
-    _frame(axes, own, metric, log_bpp)
+def _panel(axes: Axes, own: Sequence[Curve], anchors: Sequence[Curve], metric: str, falls: bool, log_bpp: bool) -> None:
+    _frame(axes, own, metric, falls, log_bpp)
     for i, curve in enumerate(anchors):
         bpp, db = _smooth(curve, metric)
         if len(bpp):
@@ -114,14 +122,23 @@ def _panel(axes: Axes, own: Sequence[Curve], anchors: Sequence[Curve], metric: M
             )  # fmt: skip
             # For the legend: line and marker in one.
             axes.plot([], [], color=color, linewidth=2.6, marker="o", markersize=6.2, label=curve.title)
-    _legend(axes, [*own, *anchors], metric)
+    _legend(axes, [*own, *anchors], metric, falls)
 
 
-def _smooth(curve: Curve, metric: Metric) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The line a BD-rate integrates: PCHIP of log rate over quality; straight where points are too few for one."""
+def _smooth(curve: Curve, metric: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The line a BD-rate integrates, PCHIP of log rate over quality; straight where points are too few for one.
+
+    Metrics without BD-rate need not rise or fall with the rate: for them the quality over the log rate.
+    """
     from scipy.interpolate import PchipInterpolator
 
     bpp, db = curve.values(metric)
+    if metric not in METRICS:
+        bpp, first = np.unique(bpp, return_index=True)
+        if len(bpp) < 3:
+            return bpp, db[first]
+        fine = np.unique(np.concatenate([bpp, np.geomspace(bpp[0], bpp[-1], 200)]))
+        return fine, PchipInterpolator(np.log(bpp), db[first])(np.log(fine))
     kept_bpp, kept_db = rising(bpp, db)
     if len(kept_bpp) < 3:
         return bpp, db
@@ -129,7 +146,7 @@ def _smooth(curve: Curve, metric: Metric) -> tuple[NDArray[np.float64], NDArray[
     return np.exp(PchipInterpolator(kept_db, np.log(kept_bpp))(fine)), fine
 
 
-def _frame(axes: Axes, own: Sequence[Curve], metric: Metric, log_bpp: bool) -> None:
+def _frame(axes: Axes, own: Sequence[Curve], metric: str, falls: bool, log_bpp: bool) -> None:
     """Range, scale, grid and labels."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
@@ -143,9 +160,11 @@ def _frame(axes: Axes, own: Sequence[Curve], metric: Metric, log_bpp: bool) -> N
         axes.xaxis.set_minor_formatter(NullFormatter())
     else:
         axes.set_xlim(0, float(bpp.max()) * 1.08)
-    height = max(float(db.max() - db.min()), 1.0)
-    # Room below for anchors that need more bits, and a little above for better ones.
-    axes.set_ylim(float(db.min()) - 0.22 * height, float(db.max()) + 0.1 * height)
+    low, high = float(db.min()), float(db.max())
+    height = max(high - low, 1.0 if metric in METRICS else 0.1 * max(abs(low), abs(high)), 1e-9)
+    # Room on the worse side for anchors that need more bits, and a little on the better one.
+    worse, better = 0.22 * height, 0.1 * height
+    axes.set_ylim(low - (better if falls else worse), high + (worse if falls else better))
     axes.grid(True, color=_GRID, linewidth=0.9)
     axes.set_axisbelow(True)
     for side in ("top", "right"):
@@ -154,11 +173,12 @@ def _frame(axes: Axes, own: Sequence[Curve], metric: Metric, log_bpp: bool) -> N
         axes.spines[side].set_color("#b4bbc6")
     axes.tick_params(which="both", colors=_SOFT, length=0, pad=5)
     axes.set_xlabel("bits per pixel of the whole file", color=_SOFT)
-    axes.set_ylabel(_AXIS_LABELS[metric], color=_SOFT)
+    label = f"{metric}, {'lower' if falls else 'higher'} is better"
+    axes.set_ylabel(_AXIS_LABELS.get(metric, label), color=_SOFT)
 
 
-def _legend(axes: Axes, curves: Sequence[Curve], metric: Metric) -> None:
-    """Entries from best to worst where most curves can be compared: at the middle of the rate axis."""
+def _legend(axes: Axes, curves: Sequence[Curve], metric: str, falls: bool) -> None:
+    """Entries from top to bottom as they lie where most curves can be compared: at the middle of the rate axis."""
     low, high = axes.get_xlim()
     middle = np.sqrt(low * high) if axes.get_xscale() == "log" else (low + high) / 2
     place: dict[str, float] = {}
@@ -169,7 +189,8 @@ def _legend(axes: Axes, curves: Sequence[Curve], metric: Metric) -> None:
     handles, labels = axes.get_legend_handles_labels()
     order = sorted(range(len(labels)), key=lambda i: -place[labels[i]])
     axes.legend(
-        [handles[i] for i in order], [labels[i] for i in order], loc="lower right", frameon=True, framealpha=0.92,
+        [handles[i] for i in order], [labels[i] for i in order],
+        loc="upper right" if falls else "lower right", frameon=True, framealpha=0.92,
         edgecolor="none", labelcolor=_INK, handlelength=2.6, borderpad=0.7, labelspacing=0.45,
         ncols=2 if len(order) > 12 else 1,
     )  # fmt: skip

@@ -7,17 +7,19 @@ import io
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from codectk.eval.bdrate import BdRate
 from codectk.eval.bootstrap import Interval
-from codectk.eval.curves import Curve, mean_curves
+from codectk.eval.curves import Curve, Point, mean_curves
+from codectk.eval.equal_rate import EqualRate
 from codectk.eval.metrics import ms_ssim_db
 from codectk.eval.pictures import PictureSet
 from codectk.eval.provenance import machine, versions
 from codectk.eval.run import Measurement
+from codectk.eval.scoring import SetScores
 
 FORMAT = "codectk-eval/1"
 
@@ -28,7 +30,7 @@ PROTOCOL = {
     "bd_rate": "ln(bpp) over dB of the mean curves, full overlap; MS-SSIM as -10 log10(1 - MS-SSIM)",
     "estimated_bits": "-log2 p of the coded symbols, against payload bytes without the digest",
 }
-"""How the numbers were made, for readers of the JSON."""
+"""How the numbers were made, for readers of the JSON; further metrics add their own lines."""
 
 CSV_COLUMNS = (
     "codec", "setting", "image", "bytes", "bpp", "psnr_rgb", "ms_ssim", "width", "height", "estimated_bits",
@@ -46,6 +48,23 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Scored:
+    """A further metric of an evaluation.
+
+    Attributes:
+        label: its name and backbone.
+        scope: "picture" or "set".
+        lower_is_better: its direction.
+        protocol: how it was made.
+    """
+
+    label: str
+    scope: str
+    lower_is_better: bool
+    protocol: str
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """All that an evaluation found.
 
@@ -56,6 +75,9 @@ class Evaluation:
         comparisons: BD-rates.
         identities: what exactly each codec was.
         notes: sentences that a reader of the numbers must know.
+        metrics: further metrics, in the order in which they are shown.
+        set_scores: values of those that are over all pictures of a setting.
+        equal_rates: metrics at common rates.
     """
 
     pictures: PictureSet
@@ -64,10 +86,18 @@ class Evaluation:
     comparisons: Sequence[Comparison] = ()
     identities: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    metrics: Sequence[Scored] = ()
+    set_scores: SetScores = field(default_factory=dict)
+    equal_rates: Sequence[EqualRate] = ()
 
     def curves(self) -> list[Curve]:
         """Mean curves of the measured codecs."""
-        return mean_curves(m.row() for m in self.measurements)
+        curves = mean_curves(m.row() for m in self.measurements)
+        return [replace(c, points=tuple(self._with_sets(c.name, p) for p in c.points)) for c in curves]
+
+    def _with_sets(self, codec: str, point: Point) -> Point:
+        over = self.set_scores.get((codec, point.setting), {})
+        return replace(point, scores={**point.scores, **{label: found.value for label, found in over.items()}})
 
 
 def to_json(evaluation: Evaluation, command: str, device: str) -> str:
@@ -88,11 +118,13 @@ def to_json(evaluation: Evaluation, command: str, device: str) -> str:
         "command": command,
         "versions": versions(*sorted(plugins)),
         "machine": machine(device),
-        "protocol": PROTOCOL,
+        "protocol": {**PROTOCOL, **{m.label: m.protocol for m in evaluation.metrics}},
+        "metrics": {m.label: {"scope": m.scope, "lower_is_better": m.lower_is_better} for m in evaluation.metrics},
         "pictures": asdict(evaluation.pictures),
         "codecs": {name: dict(identity) for name, identity in evaluation.identities.items()},
-        "curves": {c.name: _curve(c, evaluation.measurements) for c in evaluation.curves()},
+        "curves": {c.name: _curve(c, evaluation) for c in evaluation.curves()},
         "bd_rates": [_comparison(c) for c in evaluation.comparisons],
+        "equal_rates": [asdict(e) for e in evaluation.equal_rates],
         "notes": list(evaluation.notes),
         "rows": [_row(m) for m in evaluation.measurements],
     }
@@ -100,17 +132,23 @@ def to_json(evaluation: Evaluation, command: str, device: str) -> str:
 
 
 def to_csv(measurements: Sequence[Measurement]) -> str:
-    """One line per file; the first seven columns are those of anchor tables."""
+    """One line per decoded file; the first seven columns are those of anchor tables.
+
+    Metrics of one picture follow in columns named by their labels.
+    """
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, CSV_COLUMNS, lineterminator="\n")
+    labels = dict.fromkeys(label for m in measurements for label in m.scores)
+    writer = csv.DictWriter(buffer, [*CSV_COLUMNS, *labels], lineterminator="\n")
     writer.writeheader()
     for m in measurements:
         row = _row(m)
         row["psnr_rgb"] = row.pop("psnr")
-        row.pop("quality")
+        for key in ("quality", "coded_by", "scores"):
+            row.pop(key)
         for key, digits in (("bpp", 6), ("psnr_rgb", 5), ("ms_ssim", 6), ("estimated_bits", 1)):
             row[key] = "" if row[key] is None else f"{row[key]:.{digits}f}"
-        writer.writerow({k: f"{v:.4f}" if k.endswith("_s") and v is not None else v for k, v in row.items()})
+        row = {k: f"{v:.4f}" if k.endswith("_s") and v is not None else v for k, v in row.items()}
+        writer.writerow(row | {label: "" if v is None else f"{v:.6f}" for label, v in m.scores.items()})
     return buffer.getvalue()
 
 
@@ -132,13 +170,14 @@ def _row(m: Measurement) -> dict[str, Any]:
     }
     for direction, times in (("encode", m.encode), ("decode", m.decode)):
         row |= {f"{direction}_{part}_s": getattr(times, part) for part in ("network", "coder", "file")}
-    return row
+    return row | {"coded_by": m.coded_by or m.codec, "scores": dict(m.scores)}
 
 
-def _curve(curve: Curve, measurements: Sequence[Measurement]) -> dict[str, Any]:
+def _curve(curve: Curve, evaluation: Evaluation) -> dict[str, Any]:
     points = []
     for point in curve.points:
-        mine = [m for m in measurements if m.codec == curve.name and m.setting == point.setting]
+        mine = [m for m in evaluation.measurements if m.codec == curve.name and m.setting == point.setting]
+        over = evaluation.set_scores.get((curve.name, point.setting), {})
         points.append(
             {
                 "setting": point.setting,
@@ -149,6 +188,8 @@ def _curve(curve: Curve, measurements: Sequence[Measurement]) -> dict[str, Any]:
                 "ms_ssim_db": None if point.ms_ssim is None else ms_ssim_db(point.ms_ssim),
                 "encode_s": sum(m.encode.total for m in mine) / len(mine),
                 "decode_s": sum(m.decode.total for m in mine) / len(mine),
+                "scores": dict(point.scores),
+                "over_sets": {label: {"samples": s.samples, "std": s.std} for label, s in over.items()},
             }
         )
     return {"points": points}

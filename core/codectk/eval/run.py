@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -45,10 +45,10 @@ class Times:
 
 @dataclass(frozen=True)
 class Measurement:
-    """One picture at one quality of one codec.
+    """One picture at one quality of one codec, decoded in one way.
 
     Attributes:
-        codec, image, quality: what was measured.
+        codec, image, quality: what was measured; `codec` names the decoder's setting too where there are several.
         width, height: pixels.
         bytes: size of the complete file.
         psnr: dB, RGB, 8 bit; infinity for no loss.
@@ -57,6 +57,8 @@ class Measurement:
         payload_bytes: what the latents really took; None likewise.
         overhead_bytes: all other bytes of the file; None likewise.
         encode, decode: seconds.
+        coded_by: name of the codec that made the file where `codec` only decodes it with another setting, else "".
+        scores: values of further metrics by label; None for a picture that is too small.
     """
 
     codec: str
@@ -72,6 +74,8 @@ class Measurement:
     overhead_bytes: int | None
     encode: Times
     decode: Times
+    coded_by: str = ""
+    scores: Mapping[str, float | None] = field(default_factory=dict)
 
     @property
     def bpp(self) -> float:
@@ -102,9 +106,17 @@ class Measurement:
 
     def row(self) -> Row:
         """The same for curves and tables."""
-        return Row(
-            self.codec, self.setting, self.image, self.bytes, Point(self.bpp, self.psnr, self.ms_ssim, self.setting)
-        )
+        scores = {label: value for label, value in self.scores.items() if value is not None}
+        point = Point(self.bpp, self.psnr, self.ms_ssim, self.setting, scores)
+        return Row(self.codec, self.setting, self.image, self.bytes, point)
+
+    def coded_file(self, folder: Path, suffix: str) -> Path:
+        """Its file in the folder of an evaluation; `suffix` is the codec's."""
+        return folder / (self.coded_by or self.codec) / f"{self.stem}{suffix}"
+
+    def decoded_file(self, folder: Path) -> Path:
+        """Its decoded picture in the folder of an evaluation."""
+        return folder / self.codec / f"{self.stem}.png"
 
 
 def evaluate(
@@ -113,6 +125,7 @@ def evaluate(
     qualities: Sequence[float],
     folder: Path,
     *,
+    decoders: Sequence[FileCodec] = (),
     progress: Progress = silent,
 ) -> list[Measurement]:
     """Measure a codec on every picture at every quality.
@@ -123,11 +136,14 @@ def evaluate(
         codec: what to measure.
         sources: pictures.
         qualities: settings of its rate knob.
-        folder: existing folder for its files, `IMAGE-qQ` with the codec's suffix and `.png`.
-        progress: told after each file.
+        folder: existing folder; the files `IMAGE-qQ` with the codec's suffix come into a folder of it with the
+            codec's name, and decoded pictures `IMAGE-qQ.png` into one with the name of what decoded them.
+        decoders: what decodes each file, such as the codec at several settings of a decoder-side knob, each under a
+            name of its own; none means the codec itself.
+        progress: told after each decoded picture.
 
     Returns:
-        Measurements, picture by picture, in the order of `qualities`.
+        Measurements, picture by picture, in the order of `qualities`, and of `decoders` within.
 
     Raises:
         UsageError: no pictures, no qualities, or one quality twice.
@@ -135,56 +151,81 @@ def evaluate(
     """
     if not sources or not qualities or len(set(qualities)) != len(qualities):
         raise UsageError("An evaluation needs pictures and at least one quality, each quality once.")
-    warmup = np.ascontiguousarray(sources[0].pixels[:256, :256])
-    codec.decode(codec.encode(Picture(warmup), qualities[0]))
+    decoders = decoders or (codec,)
+    for name in (codec.name, *(d.name for d in decoders)):
+        (folder / name).mkdir(exist_ok=True)
+    data = codec.encode(Picture(np.ascontiguousarray(sources[0].pixels[:256, :256])), qualities[0])
+    for decoder in decoders:
+        decoder.decode(data)
     measurements: list[Measurement] = []
     for source in sources:
         for quality in qualities:
-            measurements.append(_measure(codec, source, quality, folder))
-            last = measurements[-1]
-            progress(
-                len(measurements),
-                len(sources) * len(qualities),
-                codec=codec.name,
-                picture=source.name,
-                setting=last.setting,
-                bpp=last.bpp,
-                psnr=last.psnr,
-            )
+            coded = _encode(codec, source, quality, folder)
+            for decoder in decoders:
+                last = _decode(codec, decoder, source, coded, folder)
+                measurements.append(last)
+                progress(
+                    len(measurements),
+                    len(sources) * len(qualities) * len(decoders),
+                    codec=last.codec,
+                    picture=source.name,
+                    setting=last.setting,
+                    bpp=last.bpp,
+                    psnr=last.psnr,
+                )
     return measurements
 
 
-def _measure(codec: FileCodec, source: Source, quality: float, folder: Path) -> Measurement:
-    stem = f"{source.name}-q{quality:g}"
+@dataclass(frozen=True)
+class _Coded:
+    """A written file and what it cost."""
+
+    quality: float
+    path: Path
+    bytes: int
+    watched: Probe | None
+    times: Times
+
+
+def _encode(codec: FileCodec, source: Source, quality: float, folder: Path) -> _Coded:
+    path = folder / codec.name / f"{source.name}-q{quality:g}{codec.suffix}"
     clock = _Clock()
     data = codec.encode(source.picture, quality)
     encode_s = clock.lap()
-    with atomic_write(folder / f"{stem}{codec.suffix}") as file:
+    with atomic_write(path) as file:
         file.write(data)
     write_s = clock.lap()
-    data = (folder / f"{stem}{codec.suffix}").read_bytes()
-    read_s = clock.lap()
-    pixels = codec.decode(data)
-    decode_s = clock.lap()
-    write_picture(folder / f"{stem}.png", Picture(pixels))
-    save_s = clock.lap()
     watched = codec.probe(data)
-    shown = read_picture(folder / f"{stem}.png").pixels
+    return _Coded(quality, path, len(data), watched, _times(encode_s, watched, "encode_s", source.read_s + write_s))
+
+
+def _decode(codec: FileCodec, decoder: FileCodec, source: Source, coded: _Coded, folder: Path) -> Measurement:
+    picture = folder / decoder.name / f"{source.name}-q{coded.quality:g}.png"
+    clock = _Clock()
+    data = coded.path.read_bytes()
+    read_s = clock.lap()
+    pixels = decoder.decode(data)
+    decode_s = clock.lap()
+    write_picture(picture, Picture(pixels))
+    save_s = clock.lap()
+    shown = read_picture(picture).pixels
     height, width = shown.shape[:2]
+    watched = coded.watched
     return Measurement(
-        codec=codec.name,
+        codec=decoder.name,
         image=source.name,
-        quality=quality,
+        quality=coded.quality,
         width=width,
         height=height,
-        bytes=len(data),
+        bytes=coded.bytes,
         psnr=psnr(source.pixels, shown),
         ms_ssim=_ms_ssim(source.pixels, shown),
         estimated_bits=watched.estimated_bits if watched else None,
         payload_bytes=watched.payload_bytes if watched else None,
         overhead_bytes=watched.overhead_bytes if watched else None,
-        encode=_times(encode_s, watched, "encode_s", source.read_s + write_s),
+        encode=coded.times,
         decode=_times(decode_s, watched, "decode_s", read_s + save_s),
+        coded_by="" if decoder.name == codec.name else codec.name,
     )
 
 

@@ -18,8 +18,8 @@ def write_sheet(source: Source, measurement: Measurement, folder: Path, suffix: 
     Args:
         source: the picture.
         measurement: one of its files.
-        folder: where `run.evaluate` put that codec's files.
-        suffix: of those files, with the dot.
+        folder: where `run.evaluate` put its files.
+        suffix: of the codec's files, with the dot.
         target: existing folder for the sheet.
 
     Returns:
@@ -28,12 +28,12 @@ def write_sheet(source: Source, measurement: Measurement, folder: Path, suffix: 
     Raises:
         OutputError: it cannot be written.
     """
-    data = (folder / f"{measurement.stem}{suffix}").read_bytes()
+    data = measurement.coded_file(folder, suffix).read_bytes()
     own = entry(
         f"{measurement.codec}, quality {measurement.quality:g}",
         source.pixels,
         data,
-        read_picture(folder / f"{measurement.stem}.png").pixels,
+        read_picture(measurement.decoded_file(folder)).pixels,
         measurement.encode.total,
         measurement.decode.total,
     )

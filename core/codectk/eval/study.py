@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from codectk.base.errors import InputError, UsageError
@@ -13,11 +13,14 @@ from codectk.eval.anchors import AnchorSpec
 from codectk.eval.bdrate import compare
 from codectk.eval.bootstrap import Interval, bd_rate_interval
 from codectk.eval.classic import REFERENCES, Reference
-from codectk.eval.codecs import ClassicCodec, CtkCodec, FileCodec
+from codectk.eval.codecs import ClassicCodec, CtkCodec, FileCodec, decoders
 from codectk.eval.curves import METRICS, Curve, Metric
+from codectk.eval.equal_rate import at_rates, common_rates
+from codectk.eval.perceptual import AnyMetric, label
 from codectk.eval.pictures import Source, describe
-from codectk.eval.report import Comparison, Evaluation
+from codectk.eval.report import Comparison, Evaluation, Scored
 from codectk.eval.run import Measurement, evaluate
+from codectk.eval.scoring import score
 
 MAX_LINES = 12
 """Most anchor lines that are used without having been named."""
@@ -26,64 +29,92 @@ MIN_PICTURES = 6
 """Fewest pictures for which an interval over pictures is given."""
 
 
-def study(
-    codecs: Sequence[CtkCodec],
-    sources: Sequence[Source],
-    qualities: Sequence[float],
-    folder: Path,
-    *,
-    classics: Sequence[str] = (),
-    anchors: Sequence[AnchorSpec] = (),
-    against: Sequence[str] = (),
-    progress: Progress = silent,
-) -> Evaluation:
+@dataclass(frozen=True)
+class Plan:
+    """What to measure.
+
+    Attributes:
+        codecs: codectk codecs.
+        qualities: settings of each codec's rate knob.
+        grid: values of decoder-side knobs at which every file is decoded; a codec without any of them is decoded once.
+        classics: reference encoders to measure on the same pictures, by name.
+        metrics: beyond PSNR and MS-SSIM.
+        anchors: curves from files.
+        against: names or labels of the anchors to give BD-rates for; empty for all of them.
+        rates: bits per pixel at which metrics are compared; empty for those of the first codec.
+    """
+
+    codecs: Sequence[CtkCodec]
+    qualities: Sequence[float]
+    grid: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    classics: Sequence[str] = ()
+    metrics: Sequence[AnyMetric] = ()
+    anchors: Sequence[AnchorSpec] = ()
+    against: Sequence[str] = ()
+    rates: Sequence[float] = ()
+
+    def lines(self) -> list[tuple[FileCodec, list[FileCodec], Sequence[float]]]:
+        """Each codec with what decodes its files and with its settings.
+
+        Raises:
+            UsageError: an unknown reference encoder, a knob that no codec has, or one name for two curves.
+        """
+        made: list[tuple[FileCodec, list[FileCodec], Sequence[float]]] = []
+        for codec in self.codecs:
+            made.append((codec, list(decoders(codec, self.grid)), self.qualities))
+        for name in self.grid:
+            if not any(name in codec.loaded().card.knobs for codec in self.codecs):
+                raise UsageError(f"No codec of this evaluation has a knob '{name}'.")
+        for reference in map(_reference, self.classics):
+            made.append((ClassicCodec(reference), [ClassicCodec(reference)], reference.sweep))
+        names = [decoder.name for _, mine, _ in made for decoder in mine]
+        for name in names:
+            if names.count(name) > 1:
+                raise UsageError(f"Two curves would be called '{name}'; give one of them a label.")
+        return made
+
+    def steps(self, pictures: int) -> int:
+        """How often `study` tells its progress."""
+        decoded = sum(len(mine) * len(settings) for _, mine, settings in self.lines())
+        return pictures * decoded * (1 + len(self.metrics))
+
+
+def study(plan: Plan, sources: Sequence[Source], folder: Path, *, progress: Progress = silent) -> Evaluation:
     """Measure codecs and compare each with the anchors.
 
     Args:
-        codecs: what to measure.
+        plan: what to measure.
         sources: pictures.
-        qualities: settings of each codec's rate knob.
         folder: existing folder for all files.
-        classics: reference encoders to measure on the same pictures, by name.
-        anchors: curves from files.
-        against: names or labels of the anchors to give BD-rates for; empty for all of them.
-        progress: told after each file.
+        progress: told after each decoded file, and after each picture of each metric.
 
     Raises:
-        UsageError: an unknown reference encoder or anchor, or more anchor lines than anybody named.
+        UsageError: as `Plan.lines`; an unknown anchor, or more anchor lines than anybody named.
         CodectkError: as measuring and loading do.
     """
     # Whatever can be wrong with the anchors is told before the hours of measuring.
-    curves = _anchors(anchors, against, [s.name for s in sources])
-    references = [_reference(name) for name in classics]
+    curves = _anchors(plan.anchors, plan.against, [s.name for s in sources])
+    references = [_reference(name) for name in plan.classics]
     names = {t for c in curves for t in (c.name, c.title)} | {t for r in references for t in (r.id, r.title)}
-    for name in against:
+    for name in plan.against:
         if name not in names:
             raise UsageError(f"There is no anchor {name!r}; there are: {', '.join(sorted(names)) or 'none'}.")
-    measured: list[FileCodec] = [*codecs, *map(ClassicCodec, references)]
-    count = files(len(codecs), len(sources), qualities, classics)
+    lines, count = plan.lines(), plan.steps(len(sources))
     measurements: list[Measurement] = []
-    for codec in measured:
-        settings = codec.reference.sweep if isinstance(codec, ClassicCodec) else qualities
-        own = folder / codec.name
-        own.mkdir(exist_ok=True)
-        measurements += evaluate(codec, sources, settings, own, progress=_shifted(progress, len(measurements), count))
+    for codec, mine, settings in lines:
+        told = _shifted(progress, len(measurements), count)
+        measurements += evaluate(codec, sources, settings, folder, decoders=mine, progress=told)
+    told = _shifted(progress, len(measurements), count)
+    measurements, of_sets = score(measurements, sources, plan.metrics, folder, progress=told)
     evaluation = Evaluation(
         pictures=describe(sources),
         measurements=measurements,
         anchors=curves,
-        identities={c.name: c.identity() for c in measured},
+        identities={d.name: d.identity() for _, mine, _ in lines for d in mine},
+        metrics=[Scored(label(m), m.scope, m.lower_is_better, m.protocol) for m in plan.metrics],
+        set_scores=of_sets,
     )
-    return _compared(evaluation, against)
-
-
-def files(codecs: int, pictures: int, qualities: Sequence[float], classics: Sequence[str]) -> int:
-    """Number of files that `study` makes.
-
-    Raises:
-        UsageError: an unknown reference encoder.
-    """
-    return pictures * (codecs * len(qualities) + sum(len(_reference(name).sweep) for name in classics))
+    return _at_equal_rates(_compared(evaluation, plan.against), plan.rates)
 
 
 def split_curves(evaluation: Evaluation) -> tuple[list[Curve], list[Curve]]:
@@ -153,6 +184,16 @@ def _interval(anchor: Curve, test: Curve, metric: Metric) -> Interval | None:
     return bd_rate_interval(anchor.rows, test.rows, metric) if len(common) >= MIN_PICTURES else None
 
 
+def _at_equal_rates(evaluation: Evaluation, rates: Sequence[float]) -> Evaluation:
+    """With PSNR and the further metrics at common rates, if there are any of the two."""
+    own, others = split_curves(evaluation)
+    if not own or not (rates or evaluation.metrics):
+        return evaluation
+    wanted = sorted(rates) or common_rates(own[0])
+    metrics = ("psnr", *(m.label for m in evaluation.metrics))
+    return replace(evaluation, equal_rates=[at_rates([*own, *others], metric, wanted) for metric in metrics])
+
+
 def _notes(evaluation: Evaluation, anchors: Sequence[Curve]) -> list[str]:
     """What a reader of the numbers must know."""
     notes, count = [], len(evaluation.pictures.names)
@@ -162,6 +203,12 @@ def _notes(evaluation: Evaluation, anchors: Sequence[Curve]) -> list[str]:
         )
     if any(m.ms_ssim is None for m in evaluation.measurements):
         notes.append("MS-SSIM is missing where a side is below 161 pixels, and so is its mean.")
+    for metric in evaluation.metrics:
+        if any(m.scores.get(metric.label, 0.0) is None for m in evaluation.measurements):
+            notes.append(f"{metric.label} is missing where a picture is too small, and so is its mean.")
+        if metric.scope == "set" and not any(metric.label in found for found in evaluation.set_scores.values()):
+            notes.append(f"{metric.label} is missing: the pictures are too few or too small.")
+    notes += dict.fromkeys(s.note for found in evaluation.set_scores.values() for s in found.values() if s.note)
     for curve in anchors:
         if curve.pictures is None and evaluation.pictures.known is None:
             notes.append(f"The file of {curve.title} does not say which pictures it was measured on.")

@@ -8,8 +8,9 @@ from statistics import median
 from rich import box
 from rich.table import Table
 
+from codectk.eval.equal_rate import EqualRate
 from codectk.eval.metrics import ms_ssim_db
-from codectk.eval.report import Comparison, Evaluation
+from codectk.eval.report import Comparison, Evaluation, Scored
 from codectk.eval.run import Measurement, Times
 
 
@@ -59,6 +60,42 @@ def pictures(measurements: Sequence[Measurement], codec: str) -> Table:
     return table
 
 
+def scores(evaluation: Evaluation, codec: str) -> Table:
+    """Further metrics, one line per quality of one codec; deviations and samples where a metric has them."""
+    table = _table(f"{codec}: {', '.join(_direction(m) for m in evaluation.metrics)}", "quality", "bpp", "PSNR dB")
+    for metric in evaluation.metrics:
+        table.add_column(metric.label.replace(" (", "\n("), justify="right", no_wrap=True)
+    for point in next(c for c in evaluation.curves() if c.name == codec).points:
+        over = evaluation.set_scores.get((codec, point.setting), {})
+        cells = []
+        for metric in evaluation.metrics:
+            text, found = significant(point.scores.get(metric.label)), over.get(metric.label)
+            if found is not None and found.std is not None:
+                text += f" ± {significant(found.std)}"
+            cells.append(text + ("" if found is None else f", n {found.samples}"))
+        table.add_row(point.setting.removeprefix("q"), f"{point.bpp:.4f}", _number(point.psnr, 2), *cells)
+    return table
+
+
+def equal_rates(found: EqualRate) -> Table:
+    """One metric of every curve at common rates, between measured points."""
+    name = "PSNR dB" if found.metric == "psnr" else found.metric
+    table = _table(f"{name} at equal bpp", "codec")
+    for rate in found.rates:
+        table.add_column(f"{rate:.3f}", justify="right", no_wrap=True)
+    for title, values in found.values.items():
+        table.add_row(title, *(_number(v, 2) if found.metric == "psnr" else significant(v) for v in values))
+    return table
+
+
+def significant(value: float | None) -> str:
+    """About four significant digits, or a dash."""
+    if value is None:
+        return "-"
+    digits = next((d for limit, d in ((0.01, 5), (1, 4), (100, 2)) if abs(value) < limit), 1)
+    return f"{value:.{digits}f}"
+
+
 def bd_rates(comparisons: Sequence[Comparison]) -> Table:
     """BD-rates by both interpolations, each with the overlap it holds for."""
     table = _table(
@@ -101,6 +138,10 @@ def times(measurements: Sequence[Measurement], codec: str) -> Table | None:
         )
         table.add_row(name, f"{median(t.total for t in chosen):.3f}", *(f"{p / total:.1%}" for p in parts))
     return table
+
+
+def _direction(metric: Scored) -> str:
+    return f"{metric.label}, {'lower' if metric.lower_is_better else 'higher'} is better"
 
 
 def _table(title: str, *columns: str) -> Table:
