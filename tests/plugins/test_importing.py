@@ -67,6 +67,16 @@ def test_a_file_of_the_manifest_gets_the_manifests_name(weighted, tmp_path):
     assert import_file("weighted", source).name == f"large-{digest[:8]}.safetensors"
 
 
+def test_what_becomes_a_file_of_the_manifest_gets_the_manifests_name(weighted, foreign):
+    made = import_file("weighted", foreign)
+    digest = store.sha256_of(made)
+    (weighted / "weights.toml").write_text(
+        f'[[weights]]\nname = "large"\nfile = "large"\nsha256 = "{digest}"\nbytes = 9\nlicence = "CC0-1.0"\n'
+    )
+    assert import_file("weighted", foreign).name == f"large-{digest[:8]}.safetensors"
+    assert import_file("weighted", foreign, "mine").name == f"mine-{digest[:8]}.safetensors"
+
+
 def test_a_plugin_that_answers_nonsense(site, foreign, monkeypatch, tmp_path):
     monkeypatch.setenv("CODECTK_HOME", str(tmp_path / "home"))
     code = "from codectk.spec.hooks import hookimpl\n@hookimpl\ndef codectk_weights_import(path):\n    return 3\n"

@@ -23,8 +23,15 @@ def test_read_without_import(package, manifest_text):
         recipe="recipes/small.toml",
     )
     assert (large.name, large.file, large.recipe) == ("large", "sub/large.safetensors", "")
+    assert (large.package, large.package_sha256) == ("", "")
     assert package_folder("codectk_fakeweights") == folder
     assert "codectk_fakeweights" not in sys.modules
+
+
+def test_weights_of_a_package(manifest_text):
+    text = manifest_text(package="some-model==2021.7.21.1", package_sha256="cd" * 32)
+    (entry,) = parse_manifest(text, "here.toml")
+    assert (entry.package, entry.package_sha256) == ("some-model==2021.7.21.1", "cd" * 32)
 
 
 def test_a_package_without_manifest_has_no_weights(package):
@@ -62,6 +69,12 @@ def test_a_dotted_name_does_not_import_its_parent(package):
         ({"sha256": "AB" * 32}, "64 lower-case"),
         ({"name": "Small"}, "characters other than"),
         ({"name": "../small"}, "characters other than"),
+        ({"package": "some-model==1.2"}, "come together"),
+        ({"package_sha256": "ab" * 32}, "come together"),
+        ({"package": "some-model", "package_sha256": "ab" * 32}, "must name one version"),
+        ({"package": "some-model>=1", "package_sha256": "ab" * 32}, "must name one version"),
+        ({"package": "--upgrade==1", "package_sha256": "ab" * 32}, "must name one version"),
+        ({"package": "some-model==1.2", "package_sha256": "AB" * 32}, "package_sha256 must be 64 lower-case"),
         ({"file": "../other/weights.safetensors"}, "inside the package"),
         ({"file": "/etc/passwd"}, "inside the package"),
         ({"file": "C:\\weights"}, "inside the package"),

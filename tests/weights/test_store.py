@@ -2,6 +2,7 @@
 
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,8 @@ def test_stored_weights_of_a_manifest(store, package, weights_file, manifest_tex
     with pytest.raises(WeightsError, match="codectk weights import") as caught:
         resolve(entry, PACKAGE)
     assert digest in str(caught.value) and str(store) in str(caught.value)
+    with pytest.raises(WeightsError, match="codectk weights pull"):
+        resolve(replace(entry, package="some-model==1.2", package_sha256="ab" * 32), PACKAGE)
     kept = add(source, "small", sha256=entry.sha256)
     assert kept == store / f"small-{digest[:8]}.safetensors"
     assert resolve(entry, PACKAGE) == kept
@@ -160,3 +163,14 @@ def test_cache_folder(monkeypatch, tmp_path):
         assert store_folder() == Path.home() / ".cache" / "codectk" / "weights"
     monkeypatch.setenv("CODECTK_HOME", "~/somewhere")
     assert store_folder() == Path.home() / "somewhere" / "weights"
+
+
+def test_saved_under_a_known_name_or_only_with_the_right_hash(store):
+    first = save({"x": np.zeros(2)}, {}, "mine")
+    digest = sha256_of(first)
+    assert save({"x": np.zeros(2)}, {}, "mine", known={digest: "theirs"}).name == f"theirs-{digest[:8]}.safetensors"
+    assert save({"x": np.ones(2)}, {}, "mine", known={digest: "theirs"}).name.startswith("mine-")
+    kept = stored()
+    with pytest.raises(WeightsError, match="What was made is not the weights mine"):
+        save({"x": np.full(2, 3)}, {}, "mine", sha256=digest)
+    assert stored() == kept and len(list(store.iterdir())) == len(kept)

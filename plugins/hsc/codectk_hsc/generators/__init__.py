@@ -1,0 +1,1 @@
+"""Pre-trained generators of faces behind one interface, and their files."""

@@ -1,0 +1,66 @@
+"""What the plugin's tests share."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from codectk_hsc.generators.mobilestylegan import MobileStyleGAN
+
+DATA = Path(__file__).parents[4] / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def reference() -> ModuleType:
+    """The module reference.py beside this file; tests are not importable by name."""
+    spec = importlib.util.spec_from_file_location("hsc_reference", Path(__file__).with_name("reference.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The shared data."""
+    if not (DATA / "weights" / "mobilestylegan_ffhq_fp16.safetensors").is_file():
+        pytest.skip("the pre-trained generator is not in ../shared")
+    return DATA
+
+
+def random_arrays(network: nn.Module, seed: int = 0) -> dict[str, np.ndarray]:
+    """Values for every tensor of a network on the meta device, of a scale that keeps the signal alive."""
+    random = np.random.default_rng(seed)
+    arrays = {}
+    for name, value in network.state_dict().items():
+        fan = int(np.prod(value.shape[1:])) if value.ndim > 1 else 1
+        scale = 1.0 if "noise" in name or name.startswith(("const", "input")) else 1.4 / np.sqrt(max(fan, 1))
+        arrays[name] = (scale * random.standard_normal(tuple(value.shape))).astype(np.float32)
+    return arrays
+
+
+@pytest.fixture(scope="session")
+def fill():
+    """random_arrays."""
+    return random_arrays
+
+
+@pytest.fixture
+def mobile_arrays() -> dict[str, np.ndarray]:
+    """A MobileStyleGAN of 64 pixels with 12-valued styles."""
+    with torch.device("meta"):
+        network = MobileStyleGAN(12, 2, {4: 16, 8: 16, 16: 24, 32: 8})
+    return random_arrays(network)
