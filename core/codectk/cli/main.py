@@ -23,10 +23,11 @@ VERBS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "info": ("codectk.cli.info", "Say what .ctk files are and what decodes them."),
         "verify": ("codectk.cli.verify", "Check that .ctk files are whole and decodable."),
         "plugins": ("codectk.cli.plugins", "List plugins, their codecs and components, and their state."),
-        "weights": ("codectk.cli.weights", "List, verify and import weights."),
+        "weights": ("codectk.cli.weights", "List, verify, import and pull weights."),
         "eval": ("codectk.cli.eval", "Measure rate and distortion of codecs on pictures."),
         "train": ("codectk.cli.train", "Train a codec by a recipe."),
         "export": ("codectk.cli.export", "Turn a training checkpoint into weights that code."),
+        "new": ("codectk.cli.new", "Write a plugin that works, to start from."),
         "doctor": ("codectk.cli.doctor", "Describe this installation and test it."),
     }
 )

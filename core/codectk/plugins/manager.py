@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from codectk.base.errors import CodectkError, PluginBrokenError, PluginMissingError, UsageError
-from codectk.plugins import discover
+from codectk.plugins import discover, trace
 from codectk.plugins.discover import PluginRecord
 from codectk.plugins.known import missing_codec
 from codectk.spec import hooks
@@ -193,6 +193,7 @@ def _load(record: PluginRecord) -> LoadedPlugin:
         manager.check_pending()
     except (pluggy.PluginValidationError, ValueError) as error:
         raise PluginBrokenError(f"{_name(record)} has a wrong hook: {_text(error)}") from error
+    trace.watch(manager, record.name)
     return LoadedPlugin(record, manager)
 
 

@@ -1,0 +1,24 @@
+"""The hook. What takes time to import is imported inside it."""
+
+from __future__ import annotations
+
+from codectk.spec.hooks import hookimpl
+from codectk.spec.stages import Codec
+
+
+@hookimpl
+def codectk_codec(name: str, device: str) -> Codec | None:
+    if name != "palette":
+        return None
+    from codectk_palette.colors import PaletteAnalysis, PaletteSynthesis
+    from codectk_palette.entropy import PaletteModel
+
+    return Codec(
+        id="palette",
+        stride=1,
+        weights_hash="",
+        portable=True,
+        analysis=PaletteAnalysis(),
+        entropy_model=PaletteModel(),
+        synthesis=PaletteSynthesis(),
+    )
