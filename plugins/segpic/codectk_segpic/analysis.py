@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from codectk.base.types import Context
 from codectk.nn.gain import Gain
+from codectk.nn.linear import LinearAnalysis
 from codectk.spec.stages import LatentSpec
 from codectk_segpic import prototypes
 from codectk_segpic.config import Config
 from codectk_segpic.layers import WAM, Down
-from codectk_segpic.linear import LinearAnalysis
 from codectk_segpic.rat import RAT, NoRAT
 from codectk_segpic.regions import AREA_SLACK, Regions
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-VALUE_MAX = 255
-"""Bound of z and of prototype codes as integer networks see them."""
-
 PARTS = ("rat", "prototypes", "sal", "lrp", "masks")
 """Parts that an ablation can leave out: RATs, decoded prototypes (zeros instead), SALs, LRP, masks in training."""
 
@@ -32,7 +29,7 @@ class Config:
         support: number of leading slices that later slices see.
         hyper_features: channels of the hyper-decoders' output.
         parameter_nets: hidden widths of the mean, scale and LRP networks.
-        linear: the networks work on 4 (x - 1/2) with a linear 16x16 path beside them; measured to train many times
+        linear: the networks work on 4 (x - 1/2) with a lapped linear path beside them; measured to train many times
             faster.
         shortcuts: every change of resolution behind the stem has a parameter-free shortcut.
         exact: integer entropy path (portable files) and one model for all qualities, instead of the published

@@ -8,7 +8,7 @@ One program (`code`) serves training, encoding and decoding:
     slice i           mean and scale index from [means | scales, leading slices]; y_i = symbol + mean, then
                       y_i += 0.5 tanh(LRP([means, leading slices, y_i]))     (Minnen and Singh 2020)
 
-`arithmetic` decides in what numbers the networks behind z run: integers (`ExactArithmetic`) or float.
+`arithmetic` decides in what numbers the networks behind z run: integers (`Exact`) or float.
 """
 
 from __future__ import annotations
@@ -17,22 +17,23 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from codectk.base.types import Context
+from codectk.nn.charm import ChannelSlices
 from codectk.nn.coders import tensor_coder
 from codectk.nn.exact import exact_math
-from codectk.nn.priors import FactorizedPrior, GaussianPrior
+from codectk.nn.priors import FactorizedPrior
 from codectk.nn.quantize import round_ste
 from codectk_segpic import prototypes
 from codectk_segpic.analysis import latent_specs
-from codectk_segpic.arithmetic import ExactArithmetic, FloatArithmetic
+from codectk_segpic.arithmetic import Exact, Float
 from codectk_segpic.config import Config
 from codectk_segpic.rat import RAT, NoRAT
 from codectk_segpic.regions import GRIDS, grid_regions
 
 
-class EntropyModel(nn.Module):
+class EntropyModel(ChannelSlices):
     """See the module's text.
 
     Latents: `y` float32 (B, M, h, w); `p_mid`, `p_deep` float32 (B, code, regions, 1), integers plus the prior's
@@ -40,11 +41,11 @@ class EntropyModel(nn.Module):
     """
 
     def __init__(self, config: Config):
-        super().__init__()
+        arithmetic = Exact(config) if config.exact else Float(config)
+        super().__init__(arithmetic, config.slices, config.support, config.hyper_features, lrp=config.has("lrp"))
+        self.arithmetic: Exact | Float = arithmetic
         self.config = config
         self.needs = self.gives = latent_specs(config)
-        arithmetic = ExactArithmetic(config) if config.exact else FloatArithmetic(config)
-        self.arithmetic = arithmetic
         self.dyn_enc_hyper = (
             RAT(config.latent, config.hyper_features, config.rat_deep) if config.has("rat") else NoRAT()
         )
@@ -54,20 +55,10 @@ class EntropyModel(nn.Module):
             self.g_sb2.append(prototypes.Silence())
         self.h_mean_s, self.h_scale_s = arithmetic.hyper_decoder(), arithmetic.hyper_decoder()
         self.dyn_dec_hyper_means, self.dyn_dec_hyper_scales = arithmetic.rat(), arithmetic.rat()
-        self.context = arithmetic.context_table()
-        self.cc_mean_transforms, self.cc_scale_transforms = nn.ModuleList(), nn.ModuleList()
-        self.lrp_transforms = nn.ModuleList()
-        for i, width in enumerate(config.slices):
-            seen = config.hyper_features + sum(config.slices[: min(i, config.support)])
-            self.cc_mean_transforms.append(arithmetic.mean_net(seen, width))
-            self.cc_scale_transforms.append(arithmetic.scale_net(seen, width))
-            if config.has("lrp"):
-                self.lrp_transforms.append(arithmetic.lrp_net(seen + width, width))
         self.prior_mid = FactorizedPrior("p_mid", config.code_mid[-1])
         self.prior_deep = FactorizedPrior("p_deep", config.code_deep[-1])
         self.prior_z = FactorizedPrior("z", config.hyper)
         self.prior_mid.crop_share = self.prior_deep.crop_share = config.prototype_share
-        self.prior_y = GaussianPrior("y")
 
     def code(self, coder: Any, values: Mapping[str, Any] | None, ctx: Context) -> Mapping[str, Any]:
         device = self.prior_z.matrices[0].device
@@ -97,7 +88,7 @@ class EntropyModel(nn.Module):
             hyper = self.arithmetic.enter(z, ctx.knobs.get("quality"))
             means = self.dyn_dec_hyper_means(self.h_mean_s(hyper), expanded)
             scales = self.dyn_dec_hyper_scales(self.h_scale_s(hyper), expanded)
-            y = self._slices(coder, y, means, scales)
+            y = self.code_slices(coder, y, means, scales)
         return {"y": y, "p_mid": p_mid, "p_deep": p_deep, "regions": regions.ids}
 
     def rounded_mid(self, p_mid: Tensor) -> Tensor:
@@ -107,24 +98,6 @@ class EntropyModel(nn.Module):
     def _values(self, coder: Any, at: Tensor, values: Tensor | None, prior: FactorizedPrior) -> Tensor:
         symbols = coder.code(at, None if values is None else values - prior.medians, prior)
         return self.arithmetic.value(symbols, prior)
-
-    def _slices(self, coder: Any, y: Tensor | None, means: Tensor, scales: Tensor) -> Tensor:
-        arithmetic, done, leading = self.arithmetic, [], []
-        targets = [None] * len(self.config.slices) if y is None else y.split(self.config.slices, 1)
-        for i, target in enumerate(targets):
-            mean_input = torch.cat([means, *leading], 1)
-            mean = self.cc_mean_transforms[i](mean_input)
-            index = self.cc_scale_transforms[i](torch.cat([scales, *leading], 1))
-            residual = None if target is None else target - arithmetic.mean_value(mean)
-            symbols = coder.code(arithmetic.scale_index(index), residual, self.prior_y)
-            known = arithmetic.reconstruct(symbols, mean)
-            if self.config.has("lrp"):
-                lrp = self.lrp_transforms[i](torch.cat([mean_input, self.context(arithmetic.as_input(known))], 1))
-                known = known + lrp
-            done.append(arithmetic.latent_value(known))
-            if i < self.config.support:
-                leading.append(self.context(arithmetic.as_input(known)))
-        return torch.cat(done, 1)
 
     @staticmethod
     def _channels(prior: FactorizedPrior, present: Tensor) -> Tensor:

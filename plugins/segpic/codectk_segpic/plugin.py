@@ -28,9 +28,12 @@ def codectk_codec(name: str, device: str, weights: Path | None) -> Codec | None:
     """The shipped preset, or the codec of a weights file."""
     if name != "segpic":
         return None
-    from codectk_segpic.preset import load_preset, load_weights
+    from codectk.nn.preset import load_preset, load_weights
+    from codectk_segpic.network import build
 
-    return load_preset("segpic-small", device) if weights is None else load_weights(weights, device)
+    if weights is None:
+        return load_preset("codectk_segpic", "segpic-small", build, device)
+    return load_weights(weights, build, device)
 
 
 @hookimpl

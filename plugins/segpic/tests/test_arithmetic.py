@@ -11,17 +11,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from codectk.nn.charm import CONTEXT_BITS, LATENT_BITS, VALUE_MAX
 from codectk.nn.exact import ACTIVATION_MAX, ExactConv2d, ExactTable, freeze
 from codectk.nn.priors import FactorizedPrior
-from codectk_segpic.arithmetic import CONTEXT_BITS, LATENT_BITS, ExactArithmetic, FloatArithmetic
-from codectk_segpic.config import SMALL, VALUE_MAX
+from codectk_segpic.arithmetic import Exact, Float
+from codectk_segpic.config import SMALL
 
-EXACT, FLOAT = ExactArithmetic(SMALL), FloatArithmetic(SMALL)
+EXACT, FLOAT = Exact(SMALL), Float(SMALL)
 
 
 def test_residual_prediction_table_is_the_rounded_function():
     """0.5 tanh(k / 64) on the 1/64 grid, for every integer that may come, in float64."""
-    *_, table = EXACT.lrp_net(8, 4)
+    *_, table = EXACT.lrp_net(8, 4, 0)
     assert isinstance(table, ExactTable)
     freeze(table)
     k = np.arange(-400, 401)
@@ -31,18 +32,18 @@ def test_residual_prediction_table_is_the_rounded_function():
 
 
 def test_the_networks_end_where_their_readers_expect():
-    mean, scale, lrp = EXACT.mean_net(8, 4)[-1], EXACT.scale_net(8, 4)[-1], EXACT.lrp_net(8, 4)[0][-1]
+    mean, scale, lrp = EXACT.mean_net(8, 4, 0)[-1], EXACT.scale_net(8, 4, 0)[-1], EXACT.lrp_net(8, 4, 0)[0][-1]
     assert (mean.out_bits, mean.out_min, mean.out_max) == (LATENT_BITS, -8191, 8191)
     assert (scale.out_min, scale.out_max) == (0, 63)
     assert (lrp.out_min, lrp.out_max) == (-255, 255)
     assert scale.bias is not None
-    start = EXACT.scale_net(8, 4)(torch.zeros(1, 8, 3, 3))
+    start = EXACT.scale_net(8, 4, 0)(torch.zeros(1, 8, 3, 3))
     assert torch.equal(start, torch.full_like(start, 20)), "an untrained network codes with a standard deviation of 1.3"
 
 
 def test_layers_follow_each_other_within_bounds():
     """No layer gives more than the next one takes: the premise of the proof."""
-    for net in (EXACT.hyper_decoder(), EXACT.prototype_decoder(), EXACT.mean_net(9, 4), EXACT.lrp_net(9, 4)[0]):
+    for net in (EXACT.hyper_decoder(), EXACT.prototype_decoder(), EXACT.mean_net(9, 4, 0), EXACT.lrp_net(9, 4, 0)[0]):
         layers = [layer for layer in net.modules() if isinstance(layer, ExactConv2d)]
         for before, after in itertools.pairwise(layers):
             assert max(-before.out_min, before.out_max) <= after.in_max

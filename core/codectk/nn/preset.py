@@ -1,0 +1,72 @@
+"""Weights files become codecs: the network that a file's metadata describe, plus verified tensors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from codectk.base.errors import InputError, UsageError, WeightsError
+from codectk.nn.memory import keep_freed_memory
+from codectk.nn.storage import install
+from codectk.spec.stages import Codec
+from codectk.weights.manifest import read_manifest
+from codectk.weights.store import resolve, sha256_of
+from codectk.weights.tensors import load_tensors, read_metadata
+
+Build = Callable[[Mapping[str, Any]], nn.Module]
+"""A plugin's builder of untrained networks: options -> a module whose `codec(hash, device)` wires its stages."""
+
+
+def load_preset(package: str, name: str, build: Build, device: str = "cpu") -> Codec:
+    """A codec from the weights that a plugin's manifest lists.
+
+    Args:
+        package: the plugin's import name, such as "codectk_segpic".
+        name: of the weights in its `weights.toml`.
+        build: makes the network of the file's options.
+        device: where it will run.
+
+    Raises:
+        WeightsError: the file is missing, has another hash, or does not fit the network it names.
+        InputError: torch does not know the device.
+    """
+    entry = next((entry for entry in read_manifest(package) if entry.name == name), None)
+    if entry is None:
+        raise WeightsError(f"{package} lists no weights named {name}.")
+    return _codec(resolve(entry, package), entry.sha256, build, device)
+
+
+def load_weights(path: Path, build: Build, device: str = "cpu") -> Codec:
+    """A codec from a verified weights file; its metadata name the configuration.
+
+    Raises:
+        WeightsError, InputError: as `load_preset`.
+    """
+    return _codec(path, sha256_of(path), build, device)
+
+
+def _codec(path: Path, sha256: str, build: Build, device: str) -> Codec:
+    keep_freed_memory()
+    network = _network(path, build)
+    install(network, load_tensors(path))
+    try:
+        network.to(device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"cannot use the device '{device}': {str(error).splitlines()[0]}") from error
+    network.to(memory_format=torch.channels_last)
+    codec: Codec = network.codec(sha256, device)  # type: ignore[operator]
+    return codec
+
+
+def _network(path: Path, build: Build) -> nn.Module:
+    """The untrained network that a file's metadata describe: `options` (JSON), or `config` alone."""
+    metadata = read_metadata(path)
+    try:
+        return build({"config": metadata.get("config", ""), **json.loads(metadata.get("options", "{}"))})
+    except (UsageError, ValueError, TypeError) as error:
+        raise WeightsError(f"{path} is for a network that the installed plugin cannot build: {error}") from error

@@ -1,0 +1,25 @@
+"""Golden files: made once, decoded to the same latents by every machine ever after."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from codectk.bitstream.reader import read
+from codectk.pipeline.decode import decode_latents
+from codectk.pipeline.load import load_for
+
+
+def latents_digest(data: bytes) -> str:
+    """sha256 (hex) over the latents of a file in the order of their names, as little-endian float32.
+
+    Raises:
+        CodectkError: the file does not decode with the installed plugin.
+    """
+    container = read(data)
+    latents = decode_latents(container, load_for(container.header))
+    digest = hashlib.sha256()
+    for name in sorted(latents):
+        digest.update(np.ascontiguousarray(np.asarray(latents[name], dtype="<f4")).tobytes())
+    return digest.hexdigest()
