@@ -16,7 +16,7 @@ from codectk.picture.read import read_picture
 from codectk.testing.golden import latents_digest
 
 FOLDER = Path(__file__).parent / "golden"
-FILE, DIGEST = FOLDER / "photo-192x128-q40.ctk", FOLDER / "photo-192x128-q40.latents.sha256"
+FILE, DIGEST = FOLDER / "photo-192x128-q60.ctk", FOLDER / "photo-192x128-q60.latents.sha256"
 PHOTO = Path(__file__).parents[3] / "examples" / "photo.png"
 
 
@@ -35,6 +35,6 @@ def test_the_golden_file_decodes_to_its_picture():
 
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
-    made = codectk.encode(source(), codec="segpic", quality=40.0)
+    made = codectk.encode(source(), codec="segpic", quality=60.0)
     FILE.write_bytes(made)
     DIGEST.write_text(latents_digest(made) + "\n", encoding="ascii")
