@@ -1,0 +1,67 @@
+"""How much of the fine structure survives? Radial power spectra of decoded pictures, relative to the originals.
+
+    codectk encode KODAK/*.png -o files/ --codec egic --quality 30
+    python benchmarks/spectra.py --pictures KODAK --decoded "OASIS-C=a/" "PatchGAN=b/" --out docs/spectra
+
+0 dB means as much power as the original has at that spatial frequency: blur falls below it, invented grain rises above.
+Writes OUT.png and OUT.svg.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+
+from codectk.picture.read import read_picture
+
+BINS = 64
+LUMA = np.array([0.299, 0.587, 0.114])
+
+
+def radial_power(pixels: np.ndarray) -> np.ndarray:
+    """Mean power in `BINS` rings of spatial frequency from 0 to 1/2 cycle per pixel, of luma under a Hann window."""
+    luma = pixels.astype(float) @ LUMA
+    luma = (luma - luma.mean()) * np.outer(np.hanning(luma.shape[0]), np.hanning(luma.shape[1]))
+    power = np.abs(np.fft.fft2(luma)) ** 2
+    radius = np.hypot(*np.meshgrid(*(np.fft.fftfreq(n) for n in luma.shape), indexing="ij"))
+    ring = np.minimum((radius * 2 * BINS).astype(int), BINS)
+    return np.bincount(ring.ravel(), power.ravel())[:BINS] / np.bincount(ring.ravel())[:BINS]
+
+
+def relative(originals: list[Path], folder: Path) -> np.ndarray:
+    """Power of the decoded pictures over that of the originals in dB, mean over pictures, (BINS,)."""
+    ratios = [
+        10
+        * np.log10(radial_power(read_picture(folder / f"{p.stem}.png").pixels) / radial_power(read_picture(p).pixels))
+        for p in originals
+    ]
+    return np.mean(ratios, 0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pictures", type=Path, required=True)
+    parser.add_argument("--decoded", nargs="+", required=True, metavar="LABEL=FOLDER")
+    parser.add_argument("--out", type=Path, required=True)
+    a = parser.parse_args()
+    originals = sorted(a.pictures.glob("*.png"))
+    frequency = (np.arange(BINS) + 0.5) / (2 * BINS)
+    figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    for item in a.decoded:
+        label, _, folder = item.partition("=")
+        axes.plot(frequency, relative(originals, Path(folder)), label=label)
+    axes.axhline(0, color="gray", linewidth=0.8)
+    axes.set(xlabel="spatial frequency, cycles per pixel", ylabel="power relative to the original, dB", ylim=(-25, 6))
+    axes.legend(frameon=False)
+    for suffix in (".png", ".svg"):
+        figure.savefig(a.out.with_suffix(suffix), dpi=120)
+
+
+if __name__ == "__main__":
+    main()

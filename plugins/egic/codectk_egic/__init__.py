@@ -1,0 +1,1 @@
+"""EGIC: low-rate images, any point between faithful and realistic from one file."""

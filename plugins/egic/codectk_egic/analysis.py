@@ -1,0 +1,53 @@
+"""Analysis transform: picture to y, by Swin layers and, in `small`, a linear path beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from codectk.base.types import Context
+from codectk.nn.gain import Gain
+from codectk.nn.linear import LinearAnalysis
+from codectk.spec.stages import LatentSpec
+from codectk_egic.config import Config
+from codectk_egic.swin import Channels, PatchEmbed, down_layers
+
+LOW_GAIN, HIGH_GAIN = 0.25, 1.2
+"""Initial gain of y at quality 0 and 100: the quantization steps that suit an orthonormal transform there."""
+
+
+class Analysis(nn.Module):
+    """EGIC's encoder network without the hyper-encoder. Values: `y` float32 (B, M, H/16, W/16)."""
+
+    def __init__(self, config: Config):
+        super().__init__()
+        self.produces = latent_specs(config)
+        head, ratio = config.head_dim, config.mlp_ratio
+        embed = PatchEmbed(3, config.analysis[0].dim, config.embed)
+        self.g_a = Channels(nn.Sequential(embed, *down_layers(config.analysis, head, ratio)))
+        self.linear = LinearAnalysis(config.latent) if config.linear else None
+        # Starts small, so that the first pictures are those of the linear path.
+        self.blend = nn.Parameter(torch.full((1, config.latent, 1, 1), 0.05)) if config.linear else None
+        self.gain = Gain(config.latent, LOW_GAIN, HIGH_GAIN) if config.exact else None
+
+    def prepare(self, x: Tensor, condition: Any, ctx: Context) -> Tensor:
+        """Everything that does not depend on the quality knob."""
+        if self.linear is None:
+            y: Tensor = self.g_a(x)
+            return y.float()
+        x = 4 * (x - 0.5)
+        return self.linear(x) + self.blend * self.g_a(x).float()
+
+    def finish(self, prepared: Tensor, ctx: Context) -> Mapping[str, Any]:
+        return {"y": prepared if self.gain is None else prepared * self.gain(ctx.knobs["quality"])}
+
+    def __call__(self, x: Tensor, condition: Any, ctx: Context) -> Mapping[str, Any]:
+        return self.finish(self.prepare(x, condition, ctx), ctx)
+
+
+def latent_specs(config: Config) -> tuple[LatentSpec, ...]:
+    """What analysis, entropy model and synthesis agree on."""
+    return (LatentSpec("y", config.latent, 16),)

@@ -1,0 +1,5 @@
+from codectk.testing.conformance import CodecConformance
+
+
+class TestEgic(CodecConformance):
+    codec = "egic"

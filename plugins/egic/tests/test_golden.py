@@ -1,0 +1,40 @@
+"""A file that was made once decodes to the same latents here: the promise of a portable file, across machines.
+
+    python plugins/egic/tests/test_golden.py
+
+makes the file and its digest anew, which only new weights justify.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+import codectk
+from codectk.picture.read import read_picture
+from codectk.testing.golden import latents_digest
+
+FOLDER = Path(__file__).parent / "golden"
+FILE, DIGEST = FOLDER / "photo-192x128-q75.ctk", FOLDER / "photo-192x128-q75.latents.sha256"
+PHOTO = Path(__file__).parents[3] / "examples" / "photo.png"
+
+
+def source() -> np.ndarray:
+    return read_picture(PHOTO).pixels[100:228, 100:292]
+
+
+def test_the_golden_file_decodes_to_its_latents():
+    assert latents_digest(FILE.read_bytes()) == DIGEST.read_text(encoding="ascii").strip()
+
+
+def test_the_golden_file_decodes_to_its_picture():
+    decoded = np.asarray(codectk.decode(FILE)).astype(float)
+    assert np.mean((decoded - source()) ** 2) < 250, "about 24 dB or better"
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    made = codectk.encode(source(), codec="egic", quality=75.0)
+    FILE.write_bytes(made)
+    DIGEST.write_text(latents_digest(made) + "\n", encoding="ascii")
