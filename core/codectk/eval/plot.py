@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _INK, _SOFT, _GRID = "#1b1f27", "#5d6675", "#e3e6eb"
-_OWN = ("#d1382c", "#1f6fd0", "#148f5c", "#8a3fb8")
+_OWN = ("#d1382c", "#1f6fd0", "#148f5c", "#8a3fb8", "#d98200", "#00838f", "#c2186b", "#5d4037")
 """Colors of the measured codecs."""
 _ANCHORS = ("#4a5568", "#b7791f", "#2b8a9e", "#7a6bb0", "#6d8b3c", "#a0527a", "#8d6e63", "#90a0b3")
 _DASHES = ("-", (0, (5, 1.6)), (0, (2.2, 1.4)), (0, (6, 1.6, 1.4, 1.6)))
