@@ -30,7 +30,7 @@ from codectk.base.types import Context
 from codectk.nn.coders import Meter
 from codectk.nn.exact import ExactConv2d
 from codectk.nn.storage import install, to_arrays
-from codectk_segpic.config import configured
+from codectk_segpic.config import SMALL
 from codectk_segpic.network import Network, build
 from codectk_segpic.regions import grid_regions
 
@@ -188,11 +188,10 @@ class Bench:
         self.context = Context(height, width, {"quality": QUALITY})
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            config = configured("small")
             self.values = {
-                "y": 6.0 * torch.randn(BATCH, config.latent, height // 16, width // 16),
-                "p_mid": 8.0 * torch.randn(BATCH, config.code_mid[-1], GRID**2, 1),
-                "p_deep": 8.0 * torch.randn(BATCH, config.code_deep[-1], GRID**2, 1),
+                "y": 6.0 * torch.randn(BATCH, SMALL.latent, height // 16, width // 16),
+                "p_mid": 8.0 * torch.randn(BATCH, SMALL.code_mid[-1], GRID**2, 1),
+                "p_deep": 8.0 * torch.randn(BATCH, SMALL.code_deep[-1], GRID**2, 1),
             }
             regions = grid_regions(GRID, BATCH, height // 16, width // 16)
             self.network = lively(exact, {**self.values, "regions": regions}, self.context)

@@ -7,11 +7,11 @@ from typing import Any
 
 from torch import nn
 
-from codectk.base.errors import UsageError
 from codectk.nn.backend import TorchBackend
+from codectk.nn.configurations import configured
 from codectk.spec.stages import Codec
 from codectk_egic.analysis import Analysis
-from codectk_egic.config import CONFIGS, Config, configured
+from codectk_egic.config import CONFIGS, Config
 from codectk_egic.entropy import EntropyModel
 from codectk_egic.orp import OutputResidualPrediction
 from codectk_egic.synthesis import Synthesis
@@ -60,12 +60,4 @@ def build(options: Mapping[str, Any]) -> Network:
     Raises:
         UsageError: an unknown configuration or field.
     """
-    changes = dict(options)
-    name = changes.pop("config", "small")
-    if name not in CONFIGS:
-        raise UsageError(f"EGIC has no configuration '{name}'; it has {', '.join(CONFIGS)}.")
-    try:
-        config = configured(name, **changes)
-    except TypeError as error:
-        raise UsageError(f"EGIC's configuration does not know that option: {error}.") from error
-    return Network(config)
+    return Network(configured("EGIC", CONFIGS, options))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 PARTS = ("rat", "prototypes", "sal", "lrp", "masks")
 """Parts that an ablation can leave out: RATs, decoded prototypes (zeros instead), SALs, LRP, masks in training."""
@@ -118,8 +118,3 @@ FULL = Config(
 )
 
 CONFIGS = {"small": SMALL, "full": FULL}
-
-
-def configured(name: str, **changes: object) -> Config:
-    """A configuration by name, with fields replaced (for ablations and searches)."""
-    return replace(CONFIGS[name], **changes)  # type: ignore[arg-type]

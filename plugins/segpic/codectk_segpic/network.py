@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from codectk.base.errors import UsageError
 from codectk.nn.backend import TorchBackend
+from codectk.nn.configurations import configured
 from codectk.spec.stages import Codec
 from codectk_segpic import prototypes
 from codectk_segpic.analysis import Analysis
 from codectk_segpic.conditioning import Conditioning
-from codectk_segpic.config import CONFIGS, Config, configured
+from codectk_segpic.config import CONFIGS, Config
 from codectk_segpic.entropy import EntropyModel
 from codectk_segpic.layers import Down, Up
 from codectk_segpic.synthesis import Synthesis
@@ -90,12 +90,4 @@ def build(options: Mapping[str, Any]) -> Network:
     Raises:
         UsageError: an unknown configuration or field.
     """
-    changes = dict(options)
-    name = changes.pop("config", "small")
-    if name not in CONFIGS:
-        raise UsageError(f"SegPIC has no configuration '{name}'; it has {', '.join(CONFIGS)}.")
-    try:
-        config = configured(name, **{k: tuple(v) if isinstance(v, list) else v for k, v in changes.items()})
-    except TypeError as error:
-        raise UsageError(f"SegPIC's configuration does not know that option: {error}.") from error
-    return Network(config)
+    return Network(configured("SegPIC", CONFIGS, options))
