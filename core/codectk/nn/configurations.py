@@ -22,7 +22,7 @@ def configured(title: str, configurations: Mapping[str, Config], options: Mappin
     Raises:
         UsageError: an unknown configuration or field, or a value that a field refuses.
     """
-    changes: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
+    changes: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
     name = changes.pop("config", "small")
     if name not in configurations:
         raise UsageError(f"{title} has no configuration '{name}'; it has {', '.join(configurations)}.")
