@@ -40,6 +40,15 @@ def test_what_the_file_says(finished: Path, recipe, tmp_path: Path):
     assert (tmp_path / "again.safetensors").read_bytes() == data
 
 
+def test_paths_of_the_training_machine_stay_there(finished: Path, tmp_path: Path):
+    state = load_checkpoint(finished / CHECKPOINT)
+    state["recipe"]["stage"]["start"] = "/home/someone/runs/first/checkpoint.pt"
+    save_checkpoint(tmp_path / CHECKPOINT, state)
+    export(tmp_path / CHECKPOINT, tmp_path / "tiny.safetensors")
+    recipe = read_metadata(tmp_path / "tiny.safetensors")["recipe"]
+    assert "someone" not in recipe and json.loads(recipe)["stage"]["start"] == "first/checkpoint.pt"
+
+
 def test_average_or_raw(finished: Path, tmp_path: Path):
     export(finished / CHECKPOINT, tmp_path / "average.safetensors")
     export(finished / CHECKPOINT, tmp_path / "raw.safetensors", raw=True)

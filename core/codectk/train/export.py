@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from codectk.base.errors import TrainingError
 from codectk.nn.storage import Arrays, install, to_arrays
 from codectk.plugins import manager
 from codectk.train.checkpoint import load_checkpoint
-from codectk.train.recipe import from_dict
+from codectk.train.recipe import Recipe, from_dict
 from codectk.weights.manifest import WeightsEntry
 from codectk.weights.store import sha256_of
 from codectk.weights.tensors import save_tensors
@@ -33,6 +34,15 @@ class Exported:
             name, f"weights/{self.path.name}", self.sha256, self.bytes, licence,
             source=f"codectk train, {self.step} steps", recipe="in the file's metadata",
         )  # fmt: skip
+
+
+def _shareable(recipe: Recipe) -> dict[str, Any]:
+    """The recipe with files named by their last folder and name: the rest of a path is nobody else's business."""
+    nested = recipe.as_dict()
+    for section, key in (("data", "labels"), ("stage", "start"), ("discriminator", "start"), ("loss", "lpips_weights")):
+        if value := nested[section][key]:
+            nested[section][key] = "/".join(Path(value).parts[-2:])
+    return nested
 
 
 def export(checkpoint: Path, path: Path, *, raw: bool = False) -> Exported:
@@ -67,7 +77,7 @@ def export(checkpoint: Path, path: Path, *, raw: bool = False) -> Exported:
     metadata = {
         "codec": name,
         "options": json.dumps(options),
-        "recipe": json.dumps(recipe.as_dict()),
+        "recipe": json.dumps(_shareable(recipe)),
         "step": str(state["step"]),
     }
     if isinstance(options.get("config"), str):
