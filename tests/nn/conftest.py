@@ -12,7 +12,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-import torch
+
+from codectk.testing.threads import torch_threads
 
 MATRIX = Path(__file__).parents[2] / "benchmarks" / "exactness.py"
 
@@ -20,10 +21,8 @@ MATRIX = Path(__file__).parents[2] / "benchmarks" / "exactness.py"
 @pytest.fixture(scope="module", autouse=True)
 def one_thread() -> Iterator[None]:
     """Small tensors gain nothing from more; tests that want two say so."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with torch_threads(1):
+        yield
 
 
 @pytest.fixture(scope="session")

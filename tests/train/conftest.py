@@ -18,6 +18,7 @@ torch = pytest.importorskip("torch", reason="training needs torch")
 pytest.importorskip("codectk_segpic", reason="these tests train a tiny SegPIC")
 
 from codectk.plugins import manager  # noqa: E402
+from codectk.testing.threads import torch_threads  # noqa: E402
 from codectk.train.checkpoint import load_checkpoint  # noqa: E402
 from codectk.train.data import Crops  # noqa: E402
 from codectk.train.labels import LabelMaps  # noqa: E402
@@ -73,10 +74,8 @@ Start = Callable[..., Outcome]
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> Iterator[None]:
     """As in the subprocesses: exact repetition is promised for one number of threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with torch_threads(1):
+        yield
 
 
 @pytest.fixture(scope="session")

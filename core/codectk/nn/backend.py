@@ -1,10 +1,24 @@
-"""Pixels as torch tensors."""
+"""Pixels and networks on a torch device."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from codectk.base.errors import InputError
+
+
+def move(network: nn.Module, device: torch.device | str) -> None:
+    """Bring a network's weights to a device.
+
+    Raises:
+        InputError: torch does not know the device, or cannot use it here.
+    """
+    try:
+        network.to(device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"cannot use the device '{device}': {str(error).splitlines()[0]}") from error
 
 
 class TorchBackend:

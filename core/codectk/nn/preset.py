@@ -10,11 +10,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from codectk.base.errors import InputError, UsageError, WeightsError
+from codectk.base.errors import UsageError, WeightsError
+from codectk.nn.backend import move
 from codectk.nn.memory import keep_freed_memory
 from codectk.nn.storage import install
 from codectk.spec.stages import Codec
-from codectk.weights.manifest import read_manifest
+from codectk.weights.manifest import find_entry
 from codectk.weights.store import resolve, sha256_of
 from codectk.weights.tensors import load_tensors, read_metadata
 
@@ -35,9 +36,7 @@ def load_preset(package: str, name: str, build: Build, device: str = "cpu") -> C
         WeightsError: the file is missing, has another hash, or does not fit the network it names.
         InputError: torch does not know the device.
     """
-    entry = next((entry for entry in read_manifest(package) if entry.name == name), None)
-    if entry is None:
-        raise WeightsError(f"{package} lists no weights named {name}.")
+    entry = find_entry(package, name)
     return _codec(resolve(entry, package), entry.sha256, build, device)
 
 
@@ -54,10 +53,7 @@ def _codec(path: Path, sha256: str, build: Build, device: str) -> Codec:
     keep_freed_memory()
     network = _network(path, build)
     install(network, load_tensors(path))
-    try:
-        network.to(device)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"cannot use the device '{device}': {str(error).splitlines()[0]}") from error
+    move(network, device)
     network.to(memory_format=torch.channels_last)
     codec: Codec = network.codec(sha256, device)  # type: ignore[operator]
     return codec

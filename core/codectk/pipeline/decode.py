@@ -53,11 +53,11 @@ def decode_settings(container: Container, ready: Ready, settings: Sequence[Mappi
     _check_weights(header, ready)  # first: which knobs a file carries depends on its weights
     carried = _carried(header, ready)
     resolved = [resolve_knobs(ready.card, knobs, "decoder", carried=carried) for knobs in settings]
-    latents = decode_latents(container, ready)
+    latents, known = decode_latents(container, ready), coding_context(header, ready)
     metadata = {chunk.tag: chunk.payload for chunk in container.chunks}
     alpha = decode_alpha(metadata[ALPHA], header.height, header.width) if ALPHA in metadata else None
     for knobs in resolved:
-        ctx = replace(coding_context(header, ready), knobs=knobs)
+        ctx = replace(known, knobs=knobs)
         x = stages.synthesize(ready.codec, latents, ctx)
         painted = crop(_pixels(ready.codec, x, ctx), header.height, header.width)
         pixels = to_uint8(to_neutral(painted) if header.grey else painted)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -28,6 +27,7 @@ from codectk.pipeline.load import Ready, load
 from codectk.spec.card import Knob, Number
 from codectk.spec.stages import Analysis
 from codectk.testing import corrupt, pictures
+from codectk.testing.threads import torch_threads
 
 MAX_OVERHEAD = 24
 """Bytes around the payload of an RGB picture without metadata, for a codec with a number in the format."""
@@ -166,7 +166,7 @@ class CodecConformance:
         picture = read_picture(self.picture(64, 80))
         found = []
         for count in (1, 2):
-            with _torch_threads(count):
+            with torch_threads(count):
                 data = encode_picture(replace(ready, codec=codec), picture, self.knobs)
                 found.append((data, _arrays(decode_latents(read(data), ready))))
         assert found[0][0] == found[1][0]
@@ -246,21 +246,6 @@ class _Once:
         if self._values is None:
             self._values = self._analysis(x, condition, ctx)
         return dict(self._values)
-
-
-@contextmanager
-def _torch_threads(count: int) -> Iterator[None]:
-    """So many threads for torch, if the codec has brought it in; else one round is as good as the other."""
-    torch = sys.modules.get("torch")
-    if torch is None:
-        yield
-        return
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _at(knob: Knob, fraction: float) -> Number:

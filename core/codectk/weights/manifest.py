@@ -25,7 +25,7 @@ from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from codectk.base.errors import PluginBrokenError, PluginMissingError
+from codectk.base.errors import PluginBrokenError, PluginMissingError, WeightsError
 
 MANIFEST = "weights.toml"
 
@@ -78,6 +78,19 @@ def package_folder(package: str) -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise PluginMissingError(f"The package {package} is not installed.")
     return Path(next(iter(spec.submodule_search_locations)))
+
+
+def find_entry(package: str, name: str) -> WeightsEntry:
+    """The manifest's entry of one name.
+
+    Raises:
+        WeightsError: there is none.
+        PluginMissingError, PluginBrokenError: as `read_manifest`.
+    """
+    entry = next((entry for entry in read_manifest(package) if entry.name == name), None)
+    if entry is None:
+        raise WeightsError(f"{package} lists no weights named {name}.")
+    return entry
 
 
 def read_manifest(package: str) -> tuple[WeightsEntry, ...]:

@@ -16,15 +16,14 @@ from codectk.nn.exact import ExactConv2d
 from codectk.nn.storage import install, to_arrays
 from codectk.pipeline import wire
 from codectk.pipeline.stages import analyze, code, forward, synthesize
+from codectk.testing.threads import torch_threads
 from codectk_egic.network import Network, build
 
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with torch_threads(1):
+        yield
 
 
 @pytest.fixture(scope="module")

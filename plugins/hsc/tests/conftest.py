@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from codectk.testing.threads import torch_threads
 from codectk_hsc.generators.mobilestylegan import MobileStyleGAN
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
@@ -18,10 +19,8 @@ DATA = Path(__file__).parents[4] / "shared" / "data"
 
 @pytest.fixture(autouse=True)
 def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+    with torch_threads(1):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from codectk.base.errors import WeightsError
 from codectk.nn.memory import keep_freed_memory
 from codectk.nn.storage import install, to_arrays
-from codectk.weights.manifest import read_manifest
+from codectk.weights.manifest import find_entry
 from codectk.weights.store import resolve
 from codectk.weights.tensors import load_tensors
 from codectk_labels.segmenter import Head, Segmenter
@@ -29,10 +28,7 @@ def load_segmenter(path: Path | None = None) -> Segmenter:
     """
     keep_freed_memory()
     if path is None:
-        entry = next((entry for entry in read_manifest(PACKAGE) if entry.name == PRESET), None)
-        if entry is None:
-            raise WeightsError(f"codectk-labels lists no weights named {PRESET}.")
-        path = resolve(entry, PACKAGE)
+        path = resolve(find_entry(PACKAGE, PRESET), PACKAGE)
     segmenter = Segmenter()
     install(segmenter.head, load_tensors(path))
     return segmenter.eval()

@@ -18,6 +18,7 @@ from codectk.coding.coder import Meter as Counter
 from codectk.nn.coders import Meter
 from codectk.nn.exact import ExactConv2d, exact_modules
 from codectk.nn.storage import install, to_arrays
+from codectk.testing.threads import torch_threads
 from codectk_segpic.config import SMALL
 from codectk_segpic.network import Network, build
 from codectk_segpic.regions import GRIDS, grid_regions
@@ -28,10 +29,8 @@ CONTEXT = Context(HEIGHT, WIDTH, {"quality": 62.5})
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with torch_threads(1):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from codectk.base.errors import InputError, WeightsError
+from codectk.base.errors import WeightsError
+from codectk.nn.backend import move
 from codectk.nn.memory import keep_freed_memory
-from codectk.weights.manifest import read_manifest
+from codectk.weights.manifest import find_entry
 from codectk.weights.store import resolve
 from codectk.weights.tensors import load_tensors, read_metadata
 from codectk_hsc.generators import mobilestylegan, random_face, stylegan2_files
@@ -70,10 +71,8 @@ def load_generator(path: str | os.PathLike[str], device: str = "cpu") -> Generat
     if kind not in BUILDERS:
         raise WeightsError(f"{path} is no generator of faces; bring one in with codectk weights import hsc.")
     network = BUILDERS[kind](load_tensors(path), str(path))
-    try:
-        return network.to(device)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"cannot use the device '{device}': {str(error).splitlines()[0]}") from error
+    move(network, device)
+    return network
 
 
 def preset_path() -> Path:
@@ -82,7 +81,7 @@ def preset_path() -> Path:
     Raises:
         WeightsError: it is not there; the sentence says how to get it.
     """
-    entry = next(entry for entry in read_manifest("codectk_hsc") if entry.name == PRESET)
+    entry = find_entry("codectk_hsc", PRESET)
     try:
         return resolve(entry, "codectk_hsc")
     except WeightsError as error:
