@@ -2,16 +2,20 @@
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
-PLUGINS := $(wildcard plugins/*/pyproject.toml)
+# CompressAI wants numpy < 2, so its plugin has an environment of its own: `make test-compressai`.
+PLUGINS := $(filter-out plugins/compressai/%,$(wildcard plugins/*/pyproject.toml))
 PACKAGES := $(foreach file,$(PLUGINS),-e $(dir $(file)))
 
-.PHONY: demo test check clean
+.PHONY: demo test test-compressai check clean
 
 demo: $(VENV)/demo.done  ## encode and decode a photo, compare with JPEG and WebP, draw the result
 	$(BIN)/python examples/demo.py examples/photo.png demo
 
 test: $(VENV)/test.done  ## install everything and run all tests
 	$(BIN)/python -m pytest
+
+test-compressai: $(VENV)-compressai/test.done  ## tests of plugins/compressai beside CompressAI itself
+	$(VENV)-compressai/bin/python -m pytest plugins/compressai
 
 check: $(VENV)/test.done  ## style and types
 	$(BIN)/ruff check .
@@ -29,5 +33,11 @@ $(VENV)/test.done: pyproject.toml $(PLUGINS)
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -e ".[dev]" $(PACKAGES)
 	touch $(VENV)/demo.done $@
 
+$(VENV)-compressai/test.done: pyproject.toml plugins/compressai/pyproject.toml
+	$(PYTHON) -m venv $(VENV)-compressai
+	$(VENV)-compressai/bin/python -m pip install --disable-pip-version-check --quiet \
+	    -e . -e "plugins/compressai[test]" "pytest-benchmark>=4"
+	touch $@
+
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) $(VENV)-compressai demo

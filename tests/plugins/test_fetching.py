@@ -1,0 +1,130 @@
+"""Weights made from a checkpoint on the web, which here is a server on this machine."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import threading
+
+import pytest
+
+from codectk.base.errors import ContractError, InputError, PluginBrokenError, UsageError, WeightsError
+from codectk.plugins import manager
+from codectk.plugins.pulling import pull
+from codectk.spec.published import PublishedWeights
+from codectk.weights import store
+from codectk.weights.tensors import load_tensors, read_metadata
+
+KNOWS_AN_ADDRESS = """
+import numpy as np
+from codectk.spec.hooks import hookimpl
+from codectk.spec.published import PublishedWeights
+
+@hookimpl
+def codectk_weights_published(codec):
+    return {answer}
+
+@hookimpl
+def codectk_weights_import(codec, path):
+    return {{"x": np.frombuffer(path.read_bytes(), np.uint8)}}, {{"source": path.name}}
+"""
+
+VALUES = bytes(range(40))
+FILE = "numbers-1.bin"
+
+
+@pytest.fixture
+def web(tmp_path, monkeypatch):
+    """A folder that a server shows, its address, and the paths that were asked for; the store is empty."""
+    folder = tmp_path / "web"
+    folder.mkdir()
+    (folder / FILE).write_bytes(VALUES)
+    asked = []
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
+    monkeypatch.setattr(http.server.SimpleHTTPRequestHandler, "log_message", lambda self, *_: asked.append(self.path))
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CODECTK_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("CODECTK_OFFLINE", raising=False)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield folder, f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+
+
+@pytest.fixture
+def alpha(web, site):
+    """Install the plugin `alpha`, which says where its weights are; called with what it says, as code."""
+    folder, address, _ = web
+    sha256 = store.sha256_of(folder / FILE)[:8]
+
+    def install(answer=f'PublishedWeights("{address}/{FILE}", "{sha256}")'):
+        site.add("alpha", KNOWS_AN_ADDRESS.format(answer=answer))
+        return PublishedWeights(f"{address}/{FILE}", sha256)
+
+    yield install
+    manager.forget()
+
+
+def test_it_is_fetched_once(alpha, web):
+    alpha()
+    said = []
+    (pulled,) = pull("alpha", say=said.append)
+    assert pulled.new and pulled.entry is None and load_tensors(pulled.path)["x"].tobytes() == VALUES
+    assert read_metadata(pulled.path) == {"codec": "alpha", "source": FILE}
+    (again,) = pull("alpha", say=said.append)
+    assert not again.new and again.path == pulled.path and "there already" in said[-1]
+    assert web[2] == [f"/{FILE}"]
+
+
+def test_offline_opens_no_connection_and_says_what_to_run_elsewhere(alpha, web, monkeypatch):
+    monkeypatch.setenv("CODECTK_OFFLINE", "1")
+    published, said = alpha(), []
+    with pytest.raises(WeightsError) as caught:
+        pull("alpha", say=said.append)
+    assert said == []
+    assert f"'curl -LO {published.url}'" in str(caught.value)
+    assert f"'codectk weights import alpha {FILE}'" in str(caught.value)
+    assert web[2] == [] and store.stored() == ()
+    (pulled,) = pull("alpha", web[0] / FILE)
+    assert pulled.new and web[2] == []
+
+
+def test_another_file_is_not_read(alpha, web, tmp_path):
+    alpha()
+    (web[0] / FILE).write_bytes(b"other")
+    for file in (None, web[0] / FILE):
+        with pytest.raises(WeightsError, match=r"is not numbers-1.bin: its sha256 should start with \w{8}, and is"):
+            pull("alpha", file)
+    (web[0] / FILE).unlink()
+    with pytest.raises(WeightsError, match=r"numbers-1.bin could not be fetched: .*404.*; where it can be, run 'curl"):
+        pull("alpha")
+    with pytest.raises(InputError, match="no file"):
+        pull("alpha", tmp_path / "nowhere")
+    assert store.stored() == ()
+
+
+def test_too_much_is_not_taken(alpha, monkeypatch):
+    monkeypatch.setattr("codectk.plugins.fetching.MAX_BYTES", 10)
+    alpha()
+    with pytest.raises(WeightsError, match="gives more than"):
+        pull("alpha")
+
+
+def test_a_plugin_may_know_no_address_but_nothing_else(alpha, site):
+    alpha("None")
+    with pytest.raises(UsageError, match="None of the weights of codec 'alpha'"):
+        pull("alpha")
+    site.add("beta", KNOWS_AN_ADDRESS.format(answer="'here'"))
+    with pytest.raises(PluginBrokenError, match=r"beta.* gave a str as published weights of 'beta'"):
+        pull("beta")
+
+
+@pytest.mark.parametrize(
+    ("url", "sha256"),
+    [("file:///etc/x.pth", "ab" * 4), ("https://example.org/", "ab" * 4), ("https://example.org/a b", "ab" * 4),
+     ("https://example.org/x.pth", "ab"), ("https://example.org/x.pth", "XY" * 4)],
+)  # fmt: skip
+def test_addresses_and_hashes_are_checked(url, sha256):
+    with pytest.raises(ContractError):
+        PublishedWeights(url, sha256)
