@@ -1,4 +1,4 @@
-"""codectk in four functions: encode, decode, info, verify."""
+"""codectk in five functions: encode, decode, edit, info, verify."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from codectk.base.limits import MAX_FILE_BYTES
 from codectk.base.progress import Progress, silent
 from codectk.base.types import Picture
 from codectk.bitstream.info import Info, describe
-from codectk.bitstream.reader import read
+from codectk.bitstream.layers import read_layers, read_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +32,8 @@ def encode(
     target_bytes: float | None = None,
     strict: bool = False,
     keep_icc: bool = False,
+    aligned: bool = False,
+    strict_domain: bool = False,
     device: str = "cpu",
     progress: Progress = silent,
     **knobs: Any,
@@ -46,6 +48,8 @@ def encode(
         target_bytes: the same in bytes.
         strict: with a target, never go above it.
         keep_icc: keep the picture's color profile instead of converting to sRGB.
+        aligned: the picture is framed already as a codec that aligns pictures wants it.
+        strict_domain: refuse a picture of another kind than the codec is for; otherwise it is a `DomainWarning`.
         device: "cpu", "cuda", "cuda:1", ...
         progress: told after each file of a search.
         **knobs: encoder-side knobs, such as `quality=50`.
@@ -54,11 +58,12 @@ def encode(
         The bytes of a `.ctk` file.
 
     Raises:
-        InputError: the picture cannot be read or is of an unsupported kind.
+        InputError: the picture cannot be read or is of an unsupported kind, or cannot be aligned.
+        DomainError: the picture is not of the codec's domain, with `strict_domain`.
         UsageError: a knob is unknown or out of range, or arguments contradict each other.
         TargetError: the target is out of reach for this picture.
         PluginError: the codec is missing, broken or breaks a contract.
-        WeightsError: its weights are missing or damaged.
+        WeightsError: its weights are missing or damaged; a `WeightsAbsentError` where they can be pulled.
     """
     from codectk.picture.read import read_picture
     from codectk.pipeline.encode import Encoding
@@ -71,23 +76,25 @@ def encode(
         raise UsageError("strict has a meaning only together with a target size.")
     # The picture first: a wrong path should not cost the seconds that a codec takes to load.
     picture = image if isinstance(image, Picture) else read_picture(image, keep_icc=keep_icc)
-    if target_bpp is not None:
-        target_bytes = target_bpp * picture.width * picture.height / 8
     ready = load(codec, device, weights=weights)
     rate = ready.card.rate_knob
-    if target_bytes is not None and rate is not None and rate.name in knobs:
+    targeted = target_bytes is not None or target_bpp is not None
+    if targeted and rate is not None and rate.name in knobs:
         raise UsageError(f"A target size and {rate.name} contradict each other; give one of them.")
-    encoding = Encoding(ready, picture, knobs)
+    encoding = Encoding(ready, picture, knobs, aligned=aligned, strict_domain=strict_domain)
+    if target_bpp is not None:
+        target_bytes = target_bpp * encoding.picture.width * encoding.picture.height / 8
     if target_bytes is None:
         return encoding.file()
     return encode_to_target(encoding, target_bytes, strict=strict, progress=progress)
 
 
-def decode(data: Data, *, device: str = "cpu", **knobs: Any) -> Image.Image:
-    """Decode a `.ctk` file.
+def decode(data: Data, *, layers: int | None = None, device: str = "cpu", **knobs: Any) -> Image.Image:
+    """Decode a `.ctk` file. One of a layered codec may end after any layer, which is an `IncompleteWarning`.
 
     Args:
         data: the file's bytes or its path.
+        layers: most layers to decode after the base layer, for layered codecs; None decodes all.
         device: "cpu", "cuda", "cuda:1", ...
         **knobs: decoder-side knobs, such as `realism=0.5`.
 
@@ -98,27 +105,52 @@ def decode(data: Data, *, device: str = "cpu", **knobs: Any) -> Image.Image:
         BitstreamError: the file is damaged, cut or not ours.
         PluginMissingError: its codec is not installed; the message says what to install.
         MismatchError: the installed weights or parameters are not those that made the file.
-        UsageError: a knob is unknown or out of range.
+        UsageError: a knob is unknown or out of range, or the codec has no layers.
     """
     from codectk.picture.write import to_pil
 
-    return to_pil(decode_picture(data, device=device, **knobs))
+    return to_pil(decode_picture(data, layers=layers, device=device, **knobs))
 
 
-def decode_picture(data: Data, *, device: str = "cpu", **knobs: Any) -> Picture:
+def decode_picture(data: Data, *, layers: int | None = None, device: str = "cpu", **knobs: Any) -> Picture:
     """Decode a `.ctk` file to a `Picture`, which keeps alpha, grey and color profile apart; else as `decode`."""
-    return next(decode_pictures(data, [knobs], device=device))
+    return next(decode_pictures(data, [knobs], layers=layers, device=device))
 
 
-def decode_pictures(data: Data, settings: Sequence[Mapping[str, object]], *, device: str = "cpu") -> Iterator[Picture]:
+def decode_pictures(
+    data: Data, settings: Sequence[Mapping[str, object]], *, layers: int | None = None, device: str = "cpu"
+) -> Iterator[Picture]:
     """Decode a `.ctk` file once and paint it with each setting of its decoder-side knobs; else as `decode`."""
     # Every check of the container comes before the plugin is looked for, let alone its networks run.
-    container = read(_bytes(data))
+    container = read_layers(_bytes(data), layers)
 
     from codectk.pipeline.decode import decode_settings
     from codectk.pipeline.load import load_for
 
-    return decode_settings(container, load_for(container.header, device), settings)
+    return decode_settings(container, load_for(container.header, device), settings, layers=layers)
+
+
+def edit(data: Data, edits: Mapping[str, object] | None = None, *, clear: bool = False) -> bytes:
+    """Set edits of a `.ctk` file, such as `{"smile": 1.5}`; needs the plugin of its codec, but not its weights.
+
+    Args:
+        data: the file's bytes or its path.
+        edits: amount by name; 0 removes an edit, those not named stay.
+        clear: take out all edits first. Without `edits`, this gives back the file as it was encoded, to the byte.
+
+    Returns:
+        The bytes of the edited file.
+
+    Raises:
+        BitstreamError: the file is damaged, cut or not ours.
+        PluginMissingError: its codec is not installed.
+        UsageError: an edit is unknown or its amount out of range.
+    """
+    container = read_whole(_bytes(data))
+
+    from codectk.pipeline.edit import edit
+
+    return edit(container, edits or {}, clear=clear)
 
 
 def info(data: Data) -> Info:
@@ -128,7 +160,7 @@ def info(data: Data) -> Info:
         data: the file's bytes or its path.
 
     Raises:
-        BitstreamError: the file is damaged, cut or not ours.
+        BitstreamError: the file is damaged or not ours, or cut before anything can be decoded.
         InputError: the path cannot be read.
     """
     return describe(_bytes(data))
@@ -144,7 +176,7 @@ def verify(data: Data) -> None:
         BitstreamError: the file is damaged, cut or not ours; the message says where.
         InputError: the path cannot be read.
     """
-    read(_bytes(data))
+    read_whole(_bytes(data))
 
 
 def _bytes(data: Data) -> bytes | bytearray | memoryview:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from codectk.base.errors import BitstreamError, ChecksumError, NotCtkError, TruncatedError
 from codectk.bitstream.chunk import Chunk
+from codectk.bitstream.edits import pack_edits
 from codectk.bitstream.header import Header, pack
 from codectk.bitstream.reader import read
 from codectk.bitstream.writer import write
@@ -32,6 +33,7 @@ FILES = {
     "progressive": write(PLAIN, slices(4, 12, 3, 15, 10)),
     "empty slices": write(PLAIN, slices(5, 3, 3, 3)),
     "metadata": write(NAMED, [*slices(6, 12), Chunk.of("ALPH", noise(7, 6)), Chunk.of("ICCP", noise(8, 128))]),
+    "edits": write(PLAIN, [Chunk.of("EDIT", pack_edits({"smile": 1.5, "age": -1})), *slices(13, 9, 5)]),
     "extras": write(PLAIN, [Chunk("x13", b"", False), Chunk("x31", noise(9, 9), False), *slices(10, 10, 11)]),
     "file in a file": write(PLAIN, [Chunk("x9", write(PLAIN, slices(11, 9)), False), *slices(12, 9)]),
 }

@@ -70,14 +70,30 @@ def read_by_the_page(data):
     need(src.take(3) == bytes.fromhex("c7544b"))
     byte = src.take(1)[0]
     need(byte >> 4 == 1 and byte & 0b1100 == 0)
+    table = ["segpic", "egic", "hsc", "sgc"]
     number = src.take(1)[0]
-    if number == 0:
-        codec, dist = (src.take(src.varint()).decode("latin-1") for _ in range(2))
+    needs = []
+    if number in (0, 255):
+        codec, dist = src.take(src.varint()).decode("latin-1"), ""
         need(len(codec) <= 64 and re.fullmatch("[a-z0-9]|[a-z0-9][a-z0-9._-]*[a-z0-9]", codec))
-        need(len(dist) <= 64 and re.fullmatch("[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]", dist))
+        count = 1
+        if number == 255:
+            count = src.take(1)[0]
+            need(1 <= count <= 8)
+        for _ in range(count):
+            row = src.take(1)[0] if number == 255 else 0
+            need(row <= 4)
+            dist = f"codectk-{table[row - 1]}" if row else src.take(src.varint()).decode("latin-1")
+            need(len(dist) <= 64 and re.fullmatch("[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]", dist))
+            needs.append(dist)
+        if number == 255:
+            need(len(set(needs)) == count)
+            dist = ""
+        else:
+            needs = []
     else:
         need(number <= 4)
-        codec = ["segpic", "egic", "hsc", "sgc"][number - 1]
+        codec = table[number - 1]
         dist = "codectk-" + codec
     weights = src.take(4)
     width, height = src.varint(), src.varint()
@@ -95,7 +111,7 @@ def read_by_the_page(data):
             need(value <= largest)
             knobs[name] = value if scale == 1 else value / scale
     covered = data[: src.pos]
-    chunks, last = [], False
+    chunks, last, edits = [], False, {}
     while not last:
         begin = src.pos
         head = src.take(1)[0]
@@ -110,9 +126,12 @@ def read_by_the_page(data):
         earlier = [chunk[0] for chunk in chunks]
         if tag == 0:
             need(critical and length >= 3)
-        elif tag in (1, 2):
-            need(critical == (tag == 1) and length >= 1 and tag not in earlier and 0 not in earlier)
+        elif tag in (1, 2, 3):
+            need(critical == (tag != 2) and length >= 1 and tag not in earlier and 0 not in earlier)
             need(tag == 1 or length <= 16777216)
+            if tag == 3:
+                need(2 <= length <= 4096)
+                edits = edits_by_the_page(payload)
         else:
             need(not critical and length <= 16777216)
         chunks.append((tag, critical, payload, src.pos - begin))
@@ -120,9 +139,25 @@ def read_by_the_page(data):
     need(src.pos == len(data) and any(chunk[0] == 0 for chunk in chunks))
     fields = {
         "codec": codec, "distribution": dist, "version": byte >> 4, "width": width, "height": height,
-        "weights": weights, "portable": byte & 1 != 0, "grey": byte & 2 != 0, "knobs": knobs,
+        "weights": weights, "portable": byte & 1 != 0, "grey": byte & 2 != 0, "knobs": knobs, "needs": tuple(needs),
+        "edits": edits,
     }  # fmt: skip
     return fields, chunks
+
+
+def edits_by_the_page(payload):
+    src, edits = Bytes(payload), {}
+    while src.pos < len(payload):
+        letters = []
+        while not letters or letters[-1] < 0x80:
+            letters += src.take(1)
+        name = "".join(chr(letter & 0x7F) for letter in letters)
+        need(re.fullmatch("[a-z][a-z0-9_]{0,31}", name) and all(earlier < name for earlier in edits))
+        amount = src.varint()
+        need(1 <= amount <= 2 * 65536)
+        edits[name] = (amount + 1) // 2 / 64 if amount % 2 else -amount // 2 / 64
+    need(edits)
+    return edits
 
 
 # ---------------------------------------------------------------- the examples on the page
@@ -163,6 +198,9 @@ def test_examples_are_decoded_by_the_independent_reader(data, expected):
     fields, chunks = read_by_the_page(data)
     for ours, theirs in [("distribution", "codec_distribution"), ("version", "format_version")]:
         assert fields.pop(ours) == expected[theirs]
+    needs = fields.pop("needs")
+    assert list(needs) == expected["needs"]
+    assert expected["install"] == "pip install " + " ".join(needs or [expected["codec_distribution"]])
     assert fields.pop("weights").hex() == (expected["weights_hash"] or "00000000")
     assert fields == {name: expected[name] for name in fields}
     assert [(chunk[3], chunk[1]) for chunk in chunks] == [(c["bytes"], c["critical"]) for c in expected["chunks"]]
@@ -221,8 +259,9 @@ def agree(data):
             read(data)
         return False
     found = read(data)
+    assert fields.pop("edits") == found.edits
     assert {name: getattr(found.header, name) for name in fields} == fields
-    names = {0: "LATS", 1: "ALPH", 2: "ICCP"}
+    names = {0: "LATS", 1: "ALPH", 2: "ICCP", 3: "EDIT"}
     assert [(names.get(n, f"x{n}"), p, c, size) for n, c, p, size in chunks] == [
         (c.tag, c.payload, c.critical, size) for c, size in zip(found.chunks, found.sizes, strict=True)
     ]
@@ -234,10 +273,17 @@ ODD_VARINTS = ["8001", "8000", "ffff03", "808004", "ffffffff0f", "ffffffff1f", "
 SMALL = st.integers(1, 127).map(lambda value: bytes([value]))
 VARINTS = st.one_of(SMALL, SMALL, SMALL, st.sampled_from(ODD_VARINTS).map(bytes.fromhex))
 TEXTS = st.sampled_from([b"\x01a", b"\x03a.b", b"\x02a-", b"\x00", b"\x40" + b"a" * 64, b"\x41" + b"a" * 65, b"\x02Ab"])
+NEEDS = st.one_of(st.integers(1, 4).map(lambda number: bytes([number])), TEXTS.map(lambda text: b"\x00" + text))
 CODECS = st.one_of(
     st.integers(1, 4).map(lambda number: bytes([number])),
     st.integers(1, 6).map(lambda number: bytes([number])),
     st.tuples(TEXTS, TEXTS).map(lambda names: b"\x00" + names[0] + names[1]),
+    st.tuples(TEXTS, st.integers(0, 3), st.lists(NEEDS, max_size=3)).map(
+        lambda bundle: b"\xff" + bundle[0] + bytes([bundle[1]]) + b"".join(bundle[2])
+    ),
+    st.tuples(st.just(b"\x01a"), st.lists(NEEDS, min_size=1, max_size=9, unique=True)).map(
+        lambda bundle: b"\xff" + bundle[0] + bytes([len(bundle[1])]) + b"".join(bundle[1])
+    ),
 )
 KNOBS = st.one_of(st.integers(0, 3), st.integers(0, 70)).flatmap(
     lambda mask: st.lists(VARINTS, min_size=mask.bit_count(), max_size=mask.bit_count()).map(
@@ -245,10 +291,23 @@ KNOBS = st.one_of(st.integers(0, 3), st.integers(0, 70)).flatmap(
     )
 )
 FLAGS = st.sampled_from([0x10, 0x11, 0x12, 0x13] * 3 + [0x14, 0x20]).map(lambda byte: bytes([0xC7, 0x54, 0x4B, byte]))
+EDIT_PARTS = [
+    b"\xe1",
+    b"\x61",
+    b"ab\xe5",
+    b"b_\xb1",
+    b"\xb1",
+    b"\x01",
+    b"\xff\x01",
+    b"\x00",
+    b"\x80\x80\x08",
+    b"\x81\x80\x08",
+]
 CHUNKS = st.one_of(
     st.tuples(st.sampled_from([0x20, 0x20, 0x20, 0x0D, 0x03]), st.binary(min_size=3, max_size=6)),
     st.tuples(st.sampled_from([0x20, 0x20, 0x20, 0x0D, 0x03]), st.binary(min_size=3, max_size=6)),
     st.tuples(st.sampled_from([0x20, 0x21, 0x02, 0x22, 0x01, 0x00, 0x2D, 0x60]), st.binary(max_size=6)),
+    st.tuples(st.sampled_from([0x23, 0x23, 0x03]), st.lists(st.sampled_from(EDIT_PARTS), max_size=5).map(b"".join)),
 )
 
 

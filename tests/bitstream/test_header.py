@@ -1,5 +1,7 @@
 """The header: round trips, names, limits."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -125,10 +127,43 @@ def test_other_kinds_of_files(front):
         unpack(front)
 
 
-@pytest.mark.parametrize("number", [0xFF, len(KNOWN) + 1])
+@pytest.mark.parametrize("number", [0xFE, len(KNOWN) + 1])
 def test_unknown_codec_numbers(number):
     with pytest.raises(FormatVersionError):
         unpack(b"\xc7TK\x10" + bytes([number]) + bytes(4) + b"\x01\x01\x00")
+
+
+BUNDLE = Header("crisp", "", 768, 512, b"\x01\x02\x03\x04", needs=("codectk-segpic", "codectk-egic"))
+
+
+def test_a_bundle_costs_its_name_and_a_byte_per_known_plugin():
+    data = pack(BUNDLE)
+    assert data[4:13] == b"\xff\x05crisp\x02\x01"
+    assert unpack(data) == (BUNDLE, len(data))
+    assert len(data) == len(pack(replace(PLAIN, knobs={}))) + 2 + len("crisp") + 2
+    foreign = replace(BUNDLE, needs=("codectk-egic", "My_Toy"))
+    assert pack(foreign)[11:21] == b"\x02\x02\x00\x06My_Toy"
+    assert unpack(pack(foreign))[0] == foreign
+
+
+def test_every_cut_of_a_bundles_header_is_truncated():
+    data = pack(replace(BUNDLE, needs=("codectk-egic", "My_Toy")))
+    for end in range(len(data)):
+        with pytest.raises(TruncatedError) as caught:
+            unpack(data[:end])
+        assert caught.value.offset == end
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"needs": ("a", "a")}, {"needs": tuple("abcdefghi")}, {"needs": ("-rf",)}, {"needs": ("a b",)},
+        {"needs": ("\ud800",)}, {"codec": "Crisp"}, {"codec": ""}, {"distribution": "codectk-segpic"},
+    ],
+)  # fmt: skip
+def test_bundles_that_cannot_be_written(changes):
+    with pytest.raises(BitstreamError):
+        pack(replace(BUNDLE, **changes))
 
 
 @pytest.mark.parametrize("flags", [4, 8, 12, 7])

@@ -192,8 +192,8 @@ def test_damaged_files_leave_nothing(ctk: Path, run, damage, exit_code: int, cod
 
 
 def test_an_uninstalled_codec_names_the_install_line(folder: Path, run):
-    _one_line(run("encode", "a.png", "-o", "x.ctk", "--codec", "hsc"), 5, "CTK-E501", "pip install codectk-hsc")
-    for codec, distribution in (("hsc", "codectk-hsc"), ("acme", "acme-codecs")):
+    _one_line(run("encode", "a.png", "-o", "x.ctk", "--codec", "sgc"), 5, "CTK-E501", "pip install codectk-sgc")
+    for codec, distribution in (("sgc", "codectk-sgc"), ("acme", "acme-codecs")):
         Path("x.ctk").write_bytes(write(Header(codec, distribution, 8, 8), [Chunk.of(LATENTS, bytes(8))]))
         _one_line(run("decode", "x.ctk", "-o", "x.png"), 5, "CTK-E501", f"pip install {distribution} ")
         assert f"To decode it: pip install {distribution}\n" in run("info", "x.ctk").out

@@ -10,7 +10,7 @@ import pytest
 from codectk.base import errors
 from codectk.cli.errors import State, failure, tell
 
-CLASSES = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
+CLASSES = [v for v in vars(errors).values() if isinstance(v, type) and issubclass(v, errors.CodectkError)]
 
 
 def test_stable_codes_are_unique():
@@ -18,11 +18,24 @@ def test_stable_codes_are_unique():
     assert len(set(codes)) == len(codes)
 
 
-@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "kind", [kind for kind in CLASSES if kind is not errors.WeightsAbsentError], ids=lambda kind: kind.__name__
+)
 def test_exit_code_follows_the_class(kind: type[errors.CodectkError]):
     told = failure(kind("Two\n lines."))
     assert told.exit_code == int(told.code.removeprefix("CTK-E")[0])
     assert str(told) == f"Two lines. [{kind.code}]"
+
+
+def test_absent_weights_name_the_command_that_fetches_them():
+    error = errors.WeightsAbsentError("big", size=20_225_288, package="some-model==1.2", licence="MIT")
+    told = failure(error.for_codec("mine"))
+    assert str(told) == (
+        "mine needs the weights big (20 MB) from the package some-model 1.2 (licence: MIT); "
+        "fetch them with 'codectk weights pull mine'. [CTK-E403]"
+    )
+    assert (told.exit_code, error.for_codec("mine").for_codec("other").codec) == (4, "mine")
+    assert "weights pull CODEC" in str(error)
 
 
 @pytest.mark.parametrize(

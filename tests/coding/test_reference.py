@@ -172,11 +172,12 @@ def package_encode(calls: list[dict], tables: Tables) -> bytes:
             encoder.raw(call["value"], call["bits"])
         else:
             encoder.code(np.array(call["index"], np.int32), np.array(call["symbols"], np.int32), tables)
-    return encoder.finish()
+    (payload,) = encoder.finish()
+    return payload
 
 
 def package_decode(data: bytes, calls: list[dict], tables: Tables) -> list[dict]:
-    decoder, result = Decoder(data), []
+    decoder, result = Decoder([data]), []
     for call in calls:
         if "bits" in call:
             result.append({"bits": call["bits"], "value": decoder.raw(None, call["bits"])})

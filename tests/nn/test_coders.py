@@ -94,6 +94,40 @@ def test_bits_are_kept_by_label_and_sample():
     assert meter.by_label == {"a": 15.0, "b": 7.5}
 
 
+def test_bits_are_kept_by_layer():
+    meter = Meter()
+    value = torch.arange(6.0).view(2, 3, 1, 1)
+    meter.code(value, value, Echo("a"))
+    assert meter.layer(True)
+    meter.code(value, 2 * value, Echo("a"))
+    meter.raw(0, 5)
+    assert not meter.layer(False)
+    assert [layer.tolist() for layer in meter.by_layer if isinstance(layer, Tensor)] == [[3, 12], [6 + 5, 24 + 5]]
+    assert isinstance(meter.bits, Tensor) and meter.bits.tolist() == [14, 41]
+    with pytest.raises(ValueError, match="after the last layer"):
+        meter.code(value, value, Echo("a"))
+    with pytest.raises(ValueError, match="decode"):
+        Meter().layer(None)
+
+
+def test_layers_pass_from_tensors_to_the_coder():
+    _, factorized = ready()
+    channel, value = torch.zeros(1, 4, 1, 1), torch.ones(1, 4, 1, 1)
+    encoder = Encoder()
+    tensors = tensor_coder(encoder, "cpu")
+    tensors.code(channel, value, factorized)
+    assert tensors.layer(True)
+    tensors.code(channel, 2 * value, factorized)
+    assert not tensors.layer(False)
+    payloads = encoder.finish()
+    assert len(payloads) == 2
+    tensors = tensor_coder(Decoder(payloads), "cpu")
+    assert torch.equal(tensors.code(channel, None, factorized), value)
+    assert tensors.layer(None)
+    assert torch.equal(tensors.code(channel, None, factorized), 2 * value)
+    assert not tensors.layer(None)
+
+
 def test_a_meter_cannot_decode():
     with pytest.raises(ValueError, match="decode"):
         Meter().code(torch.zeros(1, 1), None, Echo("y"))
@@ -125,8 +159,8 @@ def test_all_readings_agree():
     written = program(encoder, value, z)
     counted = program(counter, value, z)
     metered = program(Meter(), value, z)
-    payload = encoder.finish()
-    decoder = Decoder(payload)
+    (payload,) = encoder.finish()
+    decoder = Decoder([payload])
     read = program(decoder, None, None)
     decoder.finish()
     for a, b, c, d in zip(written, read, metered, counted, strict=True):

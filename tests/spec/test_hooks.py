@@ -7,7 +7,7 @@ import inspect
 import pluggy
 
 from codectk.spec import hooks
-from codectk.spec.card import COMPONENT_KINDS
+from codectk.spec.component import COMPONENT_KINDS
 
 
 def _specs() -> dict[str, inspect.Signature]:
@@ -18,8 +18,10 @@ def test_the_hooks_and_their_arguments():
     arguments = {name: tuple(signature.parameters) for name, signature in _specs().items()}
     assert arguments.pop("codectk_codec") == ("name", "device", "weights")
     assert arguments.pop("codectk_weights_import") == ("codec", "path")
+    assert arguments.pop("codectk_weights_published") == ("codec",)
     assert arguments.pop("codectk_edits") == ("codec",)
     assert arguments.pop("codectk_network") == ("name", "options")
+    assert arguments.pop("codectk_stages") == ("names", "options")
     assert arguments == {f"codectk_{kind}": ("name", "options") for kind in COMPONENT_KINDS}
 
 

@@ -13,7 +13,7 @@ import pytest
 from codectk import api
 from codectk.base.errors import BitstreamError, ContractError
 from codectk.base.types import Context
-from codectk.coding.coder import Encoder
+from codectk.coding.coder import Decoder, Encoder
 from codectk.plugins import manager
 from codectk.testing import CodecConformance, corrupt, pictures
 from codectk.testing.conformance import _refuse
@@ -69,17 +69,32 @@ class Threaded(Wrapped):
         return self.inner.code(coder, values, ctx)
 
 
-@pytest.fixture
-def faulty(pocket, monkeypatch):
-    """A function that puts a faulty stage into the pocket codec and gives its conformance tests."""
+class Foreseeing(Wrapped):
+    """A coding program whose base layer tells whether another follows."""
 
-    def build(stage: str, kind: type[Wrapped]) -> CodecConformance:
-        codec, card, record = manager.codec("pocket")
+    def code(self, coder: Any, values: Any, ctx: Context) -> Any:
+        coder.raw(None if values is None else int(getattr(coder, "_left", 1) > 0), 1)
+        return self.inner.code(coder, values, ctx)
+
+
+class Blind(Wrapped):
+    """A synthesis that does not look at edits."""
+
+    def __call__(self, latents: Any, ctx: Context) -> Any:
+        return self.inner(latents, replace(ctx, edits={}))
+
+
+@pytest.fixture
+def faulty(pocket, onion, monkeypatch):
+    """A function that puts a faulty stage into one of the test codecs and gives its conformance tests."""
+
+    def build(stage: str, kind: type[Wrapped], name: str = "pocket") -> CodecConformance:
+        codec, card, record = manager.codec(name)
         broken = replace(codec, **{stage: kind(getattr(codec, stage))})
         monkeypatch.setattr(manager, "codec", lambda *args, **kwargs: (broken, card, record))
 
         class Kit(CodecConformance):
-            codec = "pocket"
+            codec = name
 
         return Kit()
 
@@ -99,6 +114,47 @@ def test_unseeded_synthesis_is_noticed(faulty):
 def test_bytes_beyond_the_estimate_are_noticed(faulty):
     with pytest.raises(AssertionError):
         faulty("entropy_model", Wasteful).test_estimate_is_what_is_written()
+
+
+def test_a_base_layer_that_depends_on_later_ones_is_noticed(faulty):
+    with pytest.raises(AssertionError):
+        faulty("entropy_model", Foreseeing, "onion").test_later_layers_leave_earlier_ones_alone()
+
+
+def test_a_program_that_codes_layers_nobody_takes_is_noticed(faulty):
+    class Deaf(Wrapped):
+        def code(self, coder: Any, values: Any, ctx: Context) -> Any:
+            latents = self.inner.code(coder, values, ctx)
+            coder.raw(None if values is None else 1, 1)
+            return latents
+
+    with pytest.raises(ContractError, match="after the last layer"):
+        faulty("entropy_model", Deaf, "onion").test_later_layers_leave_earlier_ones_alone()
+
+
+def test_a_cut_file_that_is_painted_otherwise_is_noticed(faulty, monkeypatch):
+    """A synthesis that knows whether the file is cut, which it must not."""
+    from codectk.pipeline import decode
+
+    whole = []
+
+    class Counting(Decoder):
+        def __init__(self, payloads: Any, *, layers: int | None = None) -> None:
+            whole.append(layers is not None)
+            super().__init__(payloads, layers=layers)
+
+    class Guessing(Wrapped):
+        def __call__(self, latents: Any, ctx: Context) -> Any:
+            return self.inner(latents, ctx) + (0.1 if whole[-1] else 0)
+
+    monkeypatch.setattr(decode, "Decoder", Counting)
+    with pytest.raises(AssertionError, match="is not the file decoded to it"):
+        faulty("synthesis", Guessing, "onion").test_every_prefix_is_what_fewer_layers_are()
+
+
+def test_an_edit_that_nobody_sees_is_noticed(faulty):
+    with pytest.raises(AssertionError):
+        faulty("synthesis", Blind, "onion").test_an_edit_is_seen_and_costs_the_latents_nothing()
 
 
 def test_dependence_on_threads_is_noticed(faulty, monkeypatch):

@@ -33,6 +33,23 @@ def test_forgeries_pass_the_container_and_change_only_the_latents():
         assert container.payloads("LATS") != read(GOOD).payloads("LATS")
 
 
+def test_every_layer_is_forged_alone():
+    data = write(Header("onion", "codectk-onion", 3, 2), [*CHUNKS, Chunk.of("LATS", b"layer one")])
+    kept = [read(forged).payloads("LATS") for _, forged in corrupt.forged_payloads(data, 5)]
+    first, second = read(data).payloads("LATS")
+    assert [one for one, two in kept if two == second and one != first] == [one for one, _ in kept[:7]]
+    assert [two for one, two in kept if one == first and two != second] == [two for _, two in kept[7:]]
+    assert len(kept) == 14
+
+
+def test_layers_end_where_a_cut_leaves_them_whole():
+    data = write(Header("onion", "codectk-onion", 3, 2), [*CHUNKS, Chunk.of("LATS", b"layer one")])
+    base, end = corrupt.layer_ends(data)
+    assert end == len(data)
+    assert read(data[:base], prefix=True).data_len == base
+    assert corrupt.layer_ends(GOOD) == [len(GOOD)]
+
+
 def test_weights_are_renamed():
     container = read(corrupt.with_weights(GOOD, b"\x01\x02\x03\x04"))
     assert container.header.weights == b"\x01\x02\x03\x04"

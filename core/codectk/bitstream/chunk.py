@@ -8,16 +8,20 @@ from types import MappingProxyType
 
 from codectk.base.errors import BitstreamError, FormatVersionError, LimitError, TruncatedError
 from codectk.base.limits import MAX_CHUNKS, MAX_FILE_BYTES, MAX_METADATA_BYTES
+from codectk.bitstream.edits import MAX_EDITS_BYTES, unpack_edits
 from codectk.bitstream.varint import Buffer, decode_varint, encode_varint
 
 LATENTS = "LATS"
-"""Entropy-coded latents; the only tag that may repeat (a progressive codec's slices)."""
+"""Entropy-coded latents; the only tag that may repeat (a layered codec's layers, the base layer first)."""
 
 ALPHA = "ALPH"
 """Lossless alpha, a PNG of mode L."""
 
 ICC = "ICCP"
 """The ICC profile the pixels are in."""
+
+EDITS = "EDIT"
+"""Amounts of edits by name (`codectk.bitstream.edits`)."""
 
 DIGEST_BYTES = 3
 """Part of every latents payload that is its digest, in bytes; the least a payload has (coding/PAYLOAD.md)."""
@@ -38,13 +42,14 @@ class _Tag:
     most: int
 
 
-# Numbers 3 (edits of latents) and 4 (recipe) are promised in FORMAT.md and stay unknown, hence refused
-# when critical, until their payloads are defined: showing a picture without its edit would be wrong.
+# Number 4 (recipe) is promised in FORMAT.md and stays unknown, hence refused when critical, until its payload is
+# defined.
 _TAGS: Mapping[str, _Tag] = MappingProxyType(
     {
         LATENTS: _Tag(0, critical=True, least=DIGEST_BYTES, most=MAX_FILE_BYTES),
         ALPHA: _Tag(1, critical=True, least=1, most=MAX_FILE_BYTES),
         ICC: _Tag(2, critical=False, least=1, most=MAX_METADATA_BYTES),
+        EDITS: _Tag(3, critical=True, least=2, most=MAX_EDITS_BYTES),
     }
 )
 _NAMES: Mapping[int, str] = MappingProxyType({tag.number: name for name, tag in _TAGS.items()})
@@ -56,7 +61,7 @@ class Chunk:
     """One chunk.
 
     Attributes:
-        tag: "LATS", "ALPH" or "ICCP", or "x<number>" for a tag that this version does not know.
+        tag: "LATS", "ALPH", "ICCP" or "EDIT", or "x<number>" for a tag that this version does not know.
         payload: the bytes inside.
         critical: True if a reader that does not know the tag must refuse the file.
     """
@@ -131,6 +136,19 @@ def unpack_frame(view: Buffer, pos: int) -> Frame:
     if end > room or end < start:
         raise TruncatedError(f"The file is cut within chunk {tag}.", offset=total, chunk=tag)
     return Frame(tag, bool(head & _CRITICAL), bool(head & _RESERVED), last, start, end)
+
+
+def check_payload(chunk: Chunk, *, offset: int | None = None) -> None:
+    """Check what this room knows about a payload: that edits can be read.
+
+    Raises:
+        BitstreamError: they cannot; `offset` is the position of the chunk in the file, for messages.
+    """
+    if chunk.tag == EDITS:
+        try:
+            unpack_edits(chunk.payload)
+        except BitstreamError as error:
+            raise BitstreamError(str(error), offset=offset, chunk=EDITS) from error
 
 
 class Rules:

@@ -12,7 +12,13 @@ from types import MappingProxyType
 from codectk.base.errors import BitstreamError
 
 KNOWN: Mapping[int, str] = MappingProxyType({1: "segpic", 2: "egic", 3: "hsc", 4: "sgc"})
-"""Codec number (1..255) to codec id. Number 0 means that the names follow as text."""
+"""Codec number (1..254) to codec id. Number 0 means that the names follow as text."""
+
+BUNDLE = 255
+"""Codec number of a bundle: its name follows, and the distributions of its plugins."""
+
+MAX_NEEDS = 8
+"""Most distributions that a bundle needs."""
 
 MAX_NAME_BYTES = 64
 """Longest codec id or distribution name in bytes."""

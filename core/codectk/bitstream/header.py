@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from codectk.base.errors import BitstreamError, FormatVersionError, LimitError, NotCtkError, TruncatedError
 from codectk.base.limits import MAX_PIXELS, MAX_SIDE
 from codectk.bitstream.codecs import (
+    BUNDLE,
     KNOWN,
     MAX_NAME_BYTES,
+    MAX_NEEDS,
     check_codec,
     check_distribution,
     distribution_of,
@@ -38,14 +40,15 @@ class Header:
     """What the front of a file says.
 
     Attributes:
-        codec: codec id as on the command line.
-        distribution: name of the distribution that decodes the file.
+        codec: codec id as on the command line, or the name of a bundle.
+        distribution: name of the distribution that decodes the file; "" for a bundle.
         width, height: true size in pixels, before any padding.
-        weights: first 4 bytes of the sha256 of the weights file, all zero for a codec without weights.
+        weights: first 4 bytes of the sha256 of the weights file or the bundle, all zero for a codec without weights.
         knobs: coded knobs by name (`codectk.bitstream.knobs`); `pack` rounds them as `quantize_knob` does.
         portable: True if the entropy decoder is exact on any device.
         grey: True if the source had one luminance channel.
         version: format version.
+        needs: for a bundle, the distributions of its plugins, at least one; () for the codec of a plugin.
     """
 
     codec: str
@@ -57,6 +60,7 @@ class Header:
     portable: bool = False
     grey: bool = False
     version: int = VERSION
+    needs: tuple[str, ...] = ()
 
 
 def pack(header: Header) -> bytes:
@@ -77,7 +81,7 @@ def pack(header: Header) -> bytes:
         (
             MAGIC,
             bytes([header.version << 4 | flags]),
-            _pack_codec(header.codec, header.distribution),
+            _pack_codec(header),
             header.weights,
             encode_varint(header.width),
             encode_varint(header.height),
@@ -114,7 +118,7 @@ def unpack(buf: Buffer) -> tuple[Header, int]:
             "The file has a flag that this version does not know; it is newer than this codectk, or damaged.",
             offset=pos,
         )
-    codec, distribution, pos = _unpack_codec(buf, pos + 1, end)
+    codec, distribution, needs, pos = _unpack_codec(buf, pos + 1, end)
     if end - pos < WEIGHTS_BYTES:
         raise TruncatedError("The data ends within the weights hash.", offset=end)
     weights = bytes(buf[pos : pos + WEIGHTS_BYTES])
@@ -133,35 +137,95 @@ def unpack(buf: Buffer) -> tuple[Header, int]:
         portable=bool(flags & _PORTABLE),
         grey=bool(flags & _GREY),
         version=version,
+        needs=needs,
     )
     return header, pos
 
 
-def _pack_codec(codec: str, distribution: str) -> bytes:
-    number = number_of(codec)
-    if number is not None and distribution == distribution_of(codec):
+def _pack_codec(header: Header) -> bytes:
+    if header.needs:
+        return _pack_bundle(header)
+    number = number_of(header.codec)
+    if number is not None and header.distribution == distribution_of(header.codec):
         return bytes([number])
-    # A lone surrogate must end in the checks below, not in a UnicodeEncodeError.
-    names = (codec.encode(errors="surrogatepass"), distribution.encode(errors="surrogatepass"))
-    check_codec(names[0])
-    check_distribution(names[1])
-    return b"\x00" + b"".join(encode_varint(len(name)) + name for name in names)
+    name, distribution = _encoded(header.codec), _encoded(header.distribution)
+    check_codec(name)
+    check_distribution(distribution)
+    return b"\x00" + _pack_name(name) + _pack_name(distribution)
 
 
-def _unpack_codec(buf: Buffer, pos: int, end: int) -> tuple[str, str, int]:
-    if pos >= end:
-        raise TruncatedError("The data ends before the codec.", offset=end)
-    number = buf[pos]
+def _pack_bundle(header: Header) -> bytes:
+    name = _encoded(header.codec)
+    check_codec(name)
+    if header.distribution:
+        raise BitstreamError(f"A bundle is of no distribution, not of {header.distribution!r}.")
+    _check_needs(header.needs)
+    parts = [bytes([BUNDLE]), _pack_name(name), bytes([len(header.needs)])]
+    for distribution in header.needs:
+        number = next((number for number, codec in KNOWN.items() if distribution_of(codec) == distribution), 0)
+        parts.append(bytes([number]))
+        if not number:
+            text = _encoded(distribution)
+            check_distribution(text)
+            parts.append(_pack_name(text))
+    return b"".join(parts)
+
+
+def _encoded(name: str) -> bytes:
+    # A lone surrogate must end in the checks of names, not in a UnicodeEncodeError.
+    return name.encode(errors="surrogatepass")
+
+
+def _pack_name(name: bytes) -> bytes:
+    return encode_varint(len(name)) + name
+
+
+def _unpack_codec(buf: Buffer, pos: int, end: int) -> tuple[str, str, tuple[str, ...], int]:
+    """Codec id or bundle, distribution, what a bundle needs, and the position after them."""
+    number = _byte(buf, pos, end)
+    if number == BUNDLE:
+        name, needs, pos = _unpack_bundle(buf, pos + 1, end)
+        return name, "", needs, pos
     if number:
-        if number not in KNOWN:
-            raise FormatVersionError(
-                f"Codec number {number} is not known; the file is newer than this codectk, or damaged.", offset=pos
-            )
-        return KNOWN[number], f"codectk-{KNOWN[number]}", pos + 1
+        return _known(number, pos), f"codectk-{KNOWN[number]}", (), pos + 1
     at_codec = pos + 1
     codec, at_distribution = _unpack_name(buf, at_codec, end)
     distribution, pos = _unpack_name(buf, at_distribution, end)
-    return check_codec(codec, offset=at_codec), check_distribution(distribution, offset=at_distribution), pos
+    return check_codec(codec, offset=at_codec), check_distribution(distribution, offset=at_distribution), (), pos
+
+
+def _unpack_bundle(buf: Buffer, at_name: int, end: int) -> tuple[str, tuple[str, ...], int]:
+    name, pos = _unpack_name(buf, at_name, end)
+    bundle = check_codec(name, offset=at_name)
+    count, at_count = _byte(buf, pos, end), pos
+    if not 1 <= count <= MAX_NEEDS:
+        raise BitstreamError(f"A bundle needs 1 to {MAX_NEEDS} distributions, not {count}.", offset=at_count)
+    needs: list[str] = []
+    pos += 1
+    for _ in range(count):
+        number, start = _byte(buf, pos, end), pos
+        pos += 1
+        if number:
+            needs.append(f"codectk-{_known(number, start)}")
+        else:
+            distribution, pos = _unpack_name(buf, start + 1, end)
+            needs.append(check_distribution(distribution, offset=start + 1))
+    _check_needs(tuple(needs), offset=at_count)
+    return bundle, tuple(needs), pos
+
+
+def _byte(buf: Buffer, pos: int, end: int) -> int:
+    if pos >= end:
+        raise TruncatedError("The data ends before the codec.", offset=end)
+    return buf[pos]
+
+
+def _known(number: int, offset: int) -> str:
+    if number not in KNOWN:
+        raise FormatVersionError(
+            f"Codec number {number} is not known; the file is newer than this codectk, or damaged.", offset=offset
+        )
+    return KNOWN[number]
 
 
 def _unpack_name(buf: Buffer, pos: int, end: int) -> tuple[bytes, int]:
@@ -188,4 +252,11 @@ def _check_size(width: int, height: int, *, offset: int | None = None) -> None:
         raise LimitError(
             f"A picture of {width} x {height} pixels is beyond the limit of {MAX_SIDE} a side and {MAX_PIXELS} in all.",
             offset=offset,
+        )
+
+
+def _check_needs(needs: tuple[str, ...], *, offset: int | None = None) -> None:
+    if not 1 <= len(needs) <= MAX_NEEDS or len(set(needs)) != len(needs):
+        raise BitstreamError(
+            f"A bundle needs 1 to {MAX_NEEDS} distributions, each named once, not {len(needs)}.", offset=offset
         )

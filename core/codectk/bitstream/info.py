@@ -8,7 +8,7 @@ from typing import Any
 
 from codectk.bitstream.chunk import DIGEST_BYTES, LATENTS
 from codectk.bitstream.header import NO_WEIGHTS
-from codectk.bitstream.reader import read
+from codectk.bitstream.layers import read_layers
 from codectk.bitstream.varint import Buffer
 
 
@@ -31,26 +31,31 @@ class ChunkInfo:
 
 @dataclass(frozen=True)
 class Info:
-    """A verified file in a few words.
+    """A verified file in a few words. Of one whose end is missing, all but its size is about what is whole.
 
     Attributes:
-        codec: codec id.
-        codec_distribution: distribution that decodes it.
-        install: the command that installs that distribution.
+        codec: codec id, or the name of a bundle.
+        codec_distribution: distribution that decodes it, "" for a bundle.
+        needs: for a bundle, the distributions of its plugins; the bundle itself must be in the weights store, too.
+        install: the command that installs that distribution, or those of the bundle's plugins.
         format_version: version of the format.
         width, height: true size in pixels.
         bytes: size of the file.
         bpp: bits of the file per true pixel.
         overhead_bytes: bytes that are not entropy-coded latents (header, chunk frames, digests, metadata).
-        weights_hash: first 8 hex digits of the sha256 of the weights, "" for a codec without weights.
+        weights_hash: first 8 hex digits of the sha256 of the weights or the bundle, "" for a codec without weights.
         portable: True if the entropy decoder is exact on any device.
         grey: True if the source had one luminance channel.
         knobs: coded knobs by name.
+        edits: amounts of the edits by name.
+        layers: bytes of each latents chunk, the base layer first; files of codecs without layers have one.
+        complete: False if the end of the file is missing or damaged, and the layers listed can be decoded.
         chunks: the chunks in file order.
     """
 
     codec: str
     codec_distribution: str
+    needs: tuple[str, ...]
     install: str
     format_version: int
     width: int
@@ -62,36 +67,47 @@ class Info:
     portable: bool
     grey: bool
     knobs: Mapping[str, float | int]
+    edits: Mapping[str, float]
+    layers: tuple[int, ...]
+    complete: bool
     chunks: tuple[ChunkInfo, ...]
 
     def to_json(self) -> dict[str, Any]:
         """The same as a dict of plain values, ready for `json.dumps`; keys are the attribute names."""
-        return {**asdict(self), "knobs": dict(self.knobs), "chunks": [asdict(chunk) for chunk in self.chunks]}
+        lists = {"needs": list(self.needs), "layers": list(self.layers)}
+        return {**asdict(self), **lists, "chunks": [asdict(chunk) for chunk in self.chunks]}
 
 
 def describe(data: Buffer) -> Info:
-    """Verify a file and describe it.
+    """Verify a file and describe it; if layers at its end are missing, what is whole of it.
 
     Raises:
         BitstreamError: as `codectk.bitstream.reader.read` does.
     """
-    container = read(data)
+    container = read_layers(data, 0)
+    size = len(memoryview(data).cast("B"))
     header = container.header
     coded = sum(len(payload) - DIGEST_BYTES for payload in container.payloads(LATENTS))
     return Info(
         codec=header.codec,
         codec_distribution=header.distribution,
-        install=f"pip install {header.distribution}",
+        needs=header.needs,
+        install=f"pip install {' '.join(header.needs or (header.distribution,))}",
         format_version=header.version,
         width=header.width,
         height=header.height,
-        bytes=container.data_len,
-        bpp=container.data_len * 8 / (header.width * header.height),
+        bytes=size,
+        bpp=size * 8 / (header.width * header.height),
         overhead_bytes=container.data_len - coded,
         weights_hash="" if header.weights == NO_WEIGHTS else header.weights.hex(),
         portable=header.portable,
         grey=header.grey,
         knobs=header.knobs,
+        edits=container.edits,
+        layers=tuple(
+            size for chunk, size in zip(container.chunks, container.sizes, strict=True) if chunk.tag == LATENTS
+        ),
+        complete=container.complete,
         chunks=tuple(
             ChunkInfo(chunk.tag, size, chunk.critical)
             for chunk, size in zip(container.chunks, container.sizes, strict=True)

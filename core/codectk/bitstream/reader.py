@@ -8,7 +8,8 @@ from typing import Literal
 
 from codectk.base.errors import BitstreamError, ChecksumError, FormatVersionError, LimitError, TruncatedError
 from codectk.base.limits import MAX_FILE_BYTES
-from codectk.bitstream.chunk import CHECK_BYTES, LATENTS, Chunk, Rules, unpack_frame
+from codectk.bitstream.chunk import CHECK_BYTES, EDITS, LATENTS, Chunk, Rules, check_payload, unpack_frame
+from codectk.bitstream.edits import unpack_edits
 from codectk.bitstream.header import MAGIC, Header, unpack
 from codectk.bitstream.varint import Buffer
 
@@ -34,6 +35,11 @@ class Container:
     def payloads(self, tag: str) -> tuple[bytes, ...]:
         """The payloads of all chunks with this tag, in file order."""
         return tuple(chunk.payload for chunk in self.chunks if chunk.tag == tag)
+
+    @property
+    def edits(self) -> dict[str, float]:
+        """Amounts of the edits by name; empty for a file without any."""
+        return unpack_edits(self.payloads(EDITS)[0]) if self.payloads(EDITS) else {}
 
 
 def signature(data: Buffer) -> Literal["ctk", "not-ctk", "need-more"]:
@@ -94,7 +100,9 @@ def read(data: Buffer, *, prefix: bool = False) -> Container:
                 f"Chunk {frame.tag} has a bit set that this codectk does not know.", offset=pos, chunk=frame.tag
             )
         rules.admit(frame.tag, frame.critical, frame.end - frame.start, offset=pos)
-        chunks.append(Chunk(frame.tag, bytes(view[frame.start : frame.end]), frame.critical))
+        chunk = Chunk(frame.tag, bytes(view[frame.start : frame.end]), frame.critical)
+        check_payload(chunk, offset=pos)
+        chunks.append(chunk)
         sizes.append(after - pos)
         complete = frame.last
         pos = after

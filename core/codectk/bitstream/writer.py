@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from codectk.base.errors import BitstreamError, LimitError
 from codectk.base.limits import MAX_FILE_BYTES
-from codectk.bitstream.chunk import CHECK_BYTES, LATENTS, Chunk, Rules, pack_front
+from codectk.bitstream.chunk import CHECK_BYTES, LATENTS, Chunk, Rules, check_payload, pack_front
 from codectk.bitstream.header import Header, pack
 
 
@@ -27,6 +27,7 @@ def write(header: Header, chunks: Iterable[Chunk]) -> bytes:
     rules = Rules()
     for chunk in row:
         rules.admit(chunk.tag, chunk.critical, len(chunk.payload))
+        check_payload(chunk)
     if not rules.has_latents:
         raise BitstreamError(f"A file needs a chunk {LATENTS}.", chunk=LATENTS)
     front = pack(header)

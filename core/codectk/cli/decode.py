@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,8 +12,13 @@ from codectk.base.errors import UsageError
 from codectk.cli import batch
 from codectk.cli.batch import Done, Job
 from codectk.cli.errors import State
+from codectk.cli.first_use import FirstUse, yes_option
+from codectk.cli.notes import notes
 from codectk.cli.options import collect_knobs, debug_option, device_option, json_option, knob_options
 from codectk.cli.output import Bar
+
+if TYPE_CHECKING:
+    from codectk.base.types import Picture
 
 STRIP = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Values of the knob `realism` in a strip."""
@@ -28,7 +34,14 @@ STRIP = (0.0, 0.25, 0.5, 0.75, 1.0)
     help="A .png, .jpg, .webp, .tif or .ppm file, or a folder (PNG files) for several inputs.",
 )
 @click.option("--realism-strip", "strip", is_flag=True, help="Write five pictures side by side, realism 0 to 1.")
+@click.option(
+    "--layers",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Decode at most N layers after the base, if the codec has some.",
+)
 @knob_options
+@yes_option
 @device_option
 @json_option
 @debug_option
@@ -43,42 +56,53 @@ def command(
     steps: str | None,
     realism: str | None,
     strip: bool,
+    layers: int | None,
+    yes: bool,
     device: str,
     as_json: bool,
 ) -> int:
     """Turn .ctk files back into pictures.
 
     Only decoder-side knobs can be turned here. An existing output is replaced, but only when its file was decoded.
+    A file of a layered codec that ends after a whole layer is decoded, too, with a note.
     """
     knobs = collect_knobs(pairs, quality=quality, seed=seed, steps=steps, realism=realism)
     if strip and "realism" in knobs:
         raise UsageError("--realism and --realism-strip contradict each other; give one of them.")
     settings = [{**knobs, "realism": f"{value:g}"} for value in STRIP] if strip else [knobs]
 
+    first_use = FirstUse(yes)
+
     def work(job: Job, bar: Bar) -> Done:
-        return _decode(job, device, settings)
+        with notes(job.source, bar.warn):
+            return _decode(job, device, layers, settings, first_use, bar)
 
     return batch.run(batch.plan(sources, output, ".png"), work, state, as_json=as_json)
 
 
-def _decode(job: Job, device: str, settings: Sequence[dict[str, str]]) -> Done:
+def _decode(
+    job: Job, device: str, layers: int | None, settings: Sequence[dict[str, str]], first_use: FirstUse, bar: Bar
+) -> Done:
     from codectk import api
     from codectk.picture.strip import strip
     from codectk.picture.write import check_output, write_picture
-    from codectk.plugins.manager import find_codec
+    from codectk.pipeline.load import card_for
     from codectk.spec.card import resolve_knobs
 
     if not job.makes_folder or job.target.parent.is_dir():
         check_output(job.target)
     if any(settings):
         # From the card alone, so that a wrong knob is told before any network is loaded.
-        info = api.info(job.source)
-        card, _ = find_codec(info.codec, distribution=info.codec_distribution)
+        card = card_for(api.info(job.source))
         for knobs in settings:
             resolve_knobs(card, knobs, "decoder")
-    started = time.perf_counter()
-    pictures = list(api.decode_pictures(job.source, settings, device=device))
-    seconds = time.perf_counter() - started
+
+    def decode() -> tuple[list[Picture], float]:
+        started = time.perf_counter()
+        pictures = list(api.decode_pictures(job.source, settings, layers=layers, device=device))
+        return pictures, time.perf_counter() - started
+
+    pictures, seconds = first_use.run(decode, bar)
     picture = pictures[0]
     if len(settings) > 1:
         picture = strip(pictures, [f"realism {knobs['realism']}" for knobs in settings])

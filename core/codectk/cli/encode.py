@@ -13,6 +13,8 @@ from codectk.base.errors import OutputError, UsageError
 from codectk.cli import batch
 from codectk.cli.batch import Done, Job
 from codectk.cli.errors import State
+from codectk.cli.first_use import FirstUse, yes_option
+from codectk.cli.notes import note, notes
 from codectk.cli.options import collect_knobs, debug_option, device_option, json_option, knob_options
 from codectk.cli.output import Bar
 
@@ -22,13 +24,22 @@ SUFFIX = ".ctk"
 @click.command("encode")
 @click.argument("sources", nargs=-1, required=True, metavar="IN...")
 @click.option("-o", "--output", required=True, metavar="OUT", help=f"A {SUFFIX} file, or a folder for several inputs.")
-@click.option("--codec", default="segpic", show_default=True, metavar="NAME", help="See 'codectk plugins'.")
+@click.option(
+    "--codec",
+    default="segpic",
+    show_default=True,
+    metavar="NAME",
+    help="See 'codectk plugins'; or a bundle, FILE.ctkb.",
+)
 @click.option("--weights", metavar="NAME", help="Other weights than the codec's own; see 'codectk weights list'.")
 @knob_options
 @click.option("--target-bpp", type=float, metavar="N", help="Search for a file of N bits per pixel.")
 @click.option("--target-bytes", type=float, metavar="N", help="Search for a file of N bytes.")
 @click.option("--strict", is_flag=True, help="With a target: never go above it.")
 @click.option("--keep-icc", is_flag=True, help="Keep the color profile instead of converting to sRGB.")
+@click.option("--aligned", is_flag=True, help="The picture is framed already; for codecs that align pictures.")
+@click.option("--strict-domain", is_flag=True, help="Refuse pictures that the codec was not made for.")
+@yes_option
 @device_option
 @json_option
 @debug_option
@@ -48,6 +59,9 @@ def command(
     target_bytes: float | None,
     strict: bool,
     keep_icc: bool,
+    aligned: bool,
+    strict_domain: bool,
+    yes: bool,
     device: str,
     as_json: bool,
 ) -> int:
@@ -56,20 +70,31 @@ def command(
     An existing output is replaced, but only when its picture was encoded. With several inputs, OUT is a folder,
     failures do not stop the others, and the exit code is the highest of all.
     """
-    from codectk.plugins.manager import find_codec
+    from codectk.pipeline.load import card_of
     from codectk.spec.card import resolve_knobs
 
     knobs = collect_knobs(pairs, quality=quality, seed=seed, steps=steps, realism=realism)
     targets = {"target_bpp": target_bpp, "target_bytes": target_bytes}
     _check_targets(targets, strict)
     # From the card alone, so that a wrong knob is told before any picture or network is loaded.
-    card, _ = find_codec(codec)
+    card = card_of(codec)
     resolve_knobs(card, knobs, "encoder")
     jobs = batch.plan(sources, output, SUFFIX)
-    arguments = {"codec": codec, "weights": weights, "strict": strict, "device": device, **targets, **knobs}
+    arguments = {
+        "codec": codec,
+        "weights": weights,
+        "strict": strict,
+        "aligned": aligned,
+        "strict_domain": strict_domain,
+        "device": device,
+        **targets,
+        **knobs,
+    }
+    first_use = FirstUse(yes)
 
     def work(job: Job, bar: Bar) -> Done:
-        return _encode(job, keep_icc, arguments, bar)
+        with notes(job.source, bar.warn):
+            return _encode(job, keep_icc, card.name, arguments, first_use, bar)
 
     return batch.run(jobs, work, state, as_json=as_json)
 
@@ -82,30 +107,34 @@ def _check_targets(targets: dict[str, float | None], strict: bool) -> None:
         raise UsageError("--strict has a meaning only with --target-bpp or --target-bytes.")
 
 
-def _encode(job: Job, keep_icc: bool, arguments: dict[str, Any], bar: Bar) -> Done:
+def _encode(job: Job, keep_icc: bool, name: str, arguments: dict[str, Any], first_use: FirstUse, bar: Bar) -> Done:
     from codectk import api
     from codectk.base.atomic import atomic_write
     from codectk.picture.read import read_picture
 
     _check_output(job)
     picture = read_picture(job.source, keep_icc=keep_icc)
-    for note in picture.notes:
-        bar.warn(f"codectk: note: {job.source}: {note}")
-    started = time.perf_counter()
-    data = api.encode(picture, **arguments, progress=bar.within)
-    seconds = time.perf_counter() - started
+    for remark in picture.notes:
+        bar.warn(note(job.source, remark))
+
+    def encode() -> tuple[bytes, float]:
+        started = time.perf_counter()
+        data = api.encode(picture, **arguments, progress=bar.within)
+        return data, time.perf_counter() - started
+
+    data, seconds = first_use.run(encode, bar)
+    info = api.info(data)
     job.prepare_folder()
     with atomic_write(job.target) as file:
         file.write(data)
-    bpp = len(data) * 8 / (picture.width * picture.height)
     return Done(
-        f"{job.source} -> {job.target}: {len(data):,} bytes, {bpp:.4f} bpp, {seconds:.1f} s",
+        f"{job.source} -> {job.target}: {len(data):,} bytes, {info.bpp:.4f} bpp, {seconds:.1f} s",
         {
-            "codec": arguments["codec"],
-            "width": picture.width,
-            "height": picture.height,
+            "codec": name,
+            "width": info.width,
+            "height": info.height,
             "bytes": len(data),
-            "bpp": bpp,
+            "bpp": info.bpp,
             "seconds": round(seconds, 3),
         },
     )

@@ -14,6 +14,7 @@ import click
 
 from codectk.base.errors import ContractError, OutputError, UsageError
 from codectk.cli import output
+from codectk.cli.first_use import FirstUse, yes_option
 from codectk.cli.options import collect_knobs, debug_option, device_option
 
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 @click.command("eval")
 @click.argument("pictures", nargs=-1, required=True, metavar="PICTURES...")
 @click.option(
-    "--codec", "names", multiple=True, default=("segpic",), show_default=True, metavar="NAME", help="Repeatable."
-)
+    "--codec", "names", multiple=True, default=("segpic",), show_default=True, metavar="NAME",
+    help="A codec, or a bundle's file; repeatable.",
+)  # fmt: skip
 @click.option(
     "--qualities", default="5,25,45,65,85", show_default=True, metavar="Q,Q,...", help="Values of the rate knob."
 )
@@ -69,6 +71,7 @@ if TYPE_CHECKING:
 @click.option("--side-by-side", "sheets", metavar="FOLDER", help="Pictures beside JPEG and WebP of the same size.")
 @click.option("--per-picture", is_flag=True, help="Print every file, not only means.")
 @click.option("--keep", metavar="FOLDER", help="Keep the coded files and decoded pictures there.")
+@yes_option
 @device_option
 @debug_option
 def command(
@@ -93,6 +96,7 @@ def command(
     sheets: str | None,
     per_picture: bool,
     keep: str | None,
+    yes: bool,
     device: str,
 ) -> int:
     """Measure rate and distortion of codecs on pictures.
@@ -114,8 +118,12 @@ def command(
         from codectk.eval.plot import check_path
 
         check_path(Path(plot_path))
+    first_use, screen = FirstUse(yes), output.plain()
+    codecs = first_use.run(lambda: _codecs(names, weights, device, collect_knobs(pairs)), screen)
+    for codec in codecs:
+        first_use.run(codec.loaded, screen)
     plan = Plan(
-        codecs=_codecs(names, weights, device, collect_knobs(pairs)),
+        codecs=codecs,
         qualities=_numbers(qualities, "Qualities"),
         grid={name: values.split(",") for name, values in collect_knobs(grid, option="--decode").items()},
         classics=_words([classic]),

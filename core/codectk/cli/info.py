@@ -14,6 +14,8 @@ from codectk.cli.output import print_json, print_pairs, print_rows
 if TYPE_CHECKING:
     from codectk.bitstream.info import Info
 
+BUNDLE = ".ctkb"
+
 
 @click.command("info")
 @click.argument("sources", nargs=-1, required=True, metavar="FILE...")
@@ -23,41 +25,68 @@ if TYPE_CHECKING:
 def command(state: State, sources: tuple[str, ...], as_json: bool) -> int:
     """Say what .ctk files are and what decodes them.
 
-    Needs neither the file's plugin nor torch. All checks of the container are verified first.
+    Of a bundle (.ctkb), say what is in it. Needs neither the file's plugin nor torch. All checks are verified first. If
+    the end of a layered codec's file is missing, the layers that are whole are listed.
     With --json, one file gives an object, several give a list.
     """
-    from codectk import api
-
     reports: list[dict[str, Any]] = []
     worst = 0
     for source in sources:
+        describe = _bundle if source.lower().endswith(BUNDLE) else _file
         try:
-            info = api.info(source)
+            described = describe(source, as_json)
         except Exception as error:
             told = tell(error, state, source if len(sources) > 1 else "")
             reports.append({"file": source, "error": {"code": told.code, "message": told.message}})
             worst = max(worst, told.exit_code)
             continue
-        reports.append({"file": source, **info.to_json()})
-        if not as_json:
-            _show(source, info)
+        reports.append({"file": source, **described})
     if as_json:
         print_json(batch.single(reports))
     return worst
 
 
+def _file(source: str, as_json: bool) -> dict[str, Any]:
+    from codectk import api
+
+    info = api.info(source)
+    if not as_json:
+        _show(source, info)
+    return info.to_json()
+
+
+def _bundle(source: str, as_json: bool) -> dict[str, Any]:
+    from codectk.cli import bundles  # what it needs would slow down the start for .ctk files
+    from codectk.weights.bundle import read_bundle
+
+    found = bundles.report(read_bundle(source))
+    if not as_json:
+        bundles.show(source, found)
+    return found
+
+
+def _layers(info: Info) -> str:
+    """The bytes of each layer, and whether that is all."""
+    base, *more = info.layers
+    listed = ", ".join([f"base {base:,}", *(f"{number}: {size:,}" for number, size in enumerate(more, 1))])
+    return f"{listed} bytes" + ("" if info.complete else "; the end of the file is missing or damaged")
+
+
 def _show(source: str, info: Info) -> None:
     knobs = ", ".join(f"{name} {value:g}" for name, value in info.knobs.items())
+    edits = ", ".join(f"{name} {amount:+g}" for name, amount in info.edits.items())
     print_pairs(
         [
             ("file", source),
-            ("codec", f"{info.codec} (from {info.codec_distribution})"),
+            ("codec", f"bundle {info.codec}" if info.needs else f"{info.codec} (from {info.codec_distribution})"),
             ("size", f"{info.width} x {info.height} pixels" + (", grey" if info.grey else "")),
             ("bytes", f"{info.bytes:,}"),
             ("rate", f"{info.bpp:.4f} bits per pixel"),
             ("overhead", f"{info.overhead_bytes} bytes"),
             ("knobs", knobs or "none"),
-            ("weights", info.weights_hash or "none"),
+            *([("edits", edits)] if edits else []),
+            *([("layers", _layers(info))] if len(info.layers) > 1 or not info.complete else []),
+            ("bundle" if info.needs else "weights", info.weights_hash or "none"),
             ("portable", "yes" if info.portable else "no: decode on the kind of machine that encoded it"),
             ("format", f"version {info.format_version}"),
         ]
@@ -69,3 +98,5 @@ def _show(source: str, info: Info) -> None:
     )
     # Not in the table: a line to copy must never be folded.
     click.echo(f"\nTo decode it: {info.install}")
+    if info.needs:
+        click.echo(f"              codectk weights import {info.codec}.ctkb  (sha256 {info.weights_hash}...)")

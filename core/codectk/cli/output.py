@@ -79,6 +79,10 @@ class Bar(Protocol):
         """Print a line on stderr."""
         ...
 
+    def ask(self, question: str) -> bool:
+        """Ask on stderr for a yes or no; no is the default."""
+        ...
+
     def within(self, done: int, total: int | None = None, **fields: object) -> None:
         """Show steps within the current file; a `codectk.base.progress.Progress`."""
         ...
@@ -98,6 +102,9 @@ class _Plain:
 
     def warn(self, line: str) -> None:
         click.echo(line, err=True)
+
+    def ask(self, question: str) -> bool:
+        return click.confirm(question, err=True)
 
     def within(self, done: int, total: int | None = None, **fields: object) -> None:
         pass
@@ -126,9 +133,21 @@ class _Rich:
     def warn(self, line: str) -> None:
         self._progress.console.print(line, soft_wrap=True)
 
+    def ask(self, question: str) -> bool:
+        self._progress.stop()  # what moves would run over the answer
+        try:
+            return click.confirm(question, err=True)
+        finally:
+            self._progress.start()
+
     def within(self, done: int, total: int | None = None, **fields: object) -> None:
         of = f"/{total}" if total else ""
         self._progress.update(self._task, description=f"{self._name} ({done}{of})")
+
+
+def plain() -> Bar:
+    """What takes questions and lines where there is no bar."""
+    return _Plain()
 
 
 @contextmanager

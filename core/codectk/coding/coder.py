@@ -2,23 +2,24 @@
 
 Encoder  code/raw calls --checked, grouped--> record --reversed--> ANS stack on top of the digest --> bytes
 Decoder  bytes --> ANS stack --code/raw calls--> symbols; what is left must be their digest
+
+Each layer is a payload of its own, with its own digest.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from codectk.base.errors import BitstreamError, ContractError, ParameterMismatchError, TruncatedError
-from codectk.coding.ans import MAX_BITS_PER_CALL, AnsStack
+from codectk.coding.ans import AnsStack
 from codectk.coding.boundary import MAX_SYMBOL, Symbols, as_index, as_raw, as_symbols, as_width
+from codectk.coding.calls import Layers, RawCall, Record, SymbolCall, check_tables, raw_parts
 from codectk.coding.digest import DIGEST_BYTES, Digest
-from codectk.coding.escape import from_codes, pop_codes, push_codes, to_codes
+from codectk.coding.escape import from_codes, pop_codes, to_codes
 from codectk.coding.groups import Groups
-from codectk.coding.tables import Tables
 
 LOST_STEP = (
     "the entropy decoder lost step: the file was made with other weights, another version of the plugin, "
@@ -26,52 +27,12 @@ LOST_STEP = (
 )
 
 
-def _check_tables(tables: Any) -> Tables:
-    if not isinstance(tables, Tables):
-        raise ContractError(f"tables must be codectk.coding.tables.Tables, not {type(tables).__name__}")
-    return tables
-
-
-@dataclass(frozen=True, slots=True)
-class _SymbolCall:
-    """One `code` call in coding order: entries (n,) of the tables, and codes of those that are escapes."""
-
-    tables: Tables
-    groups: Groups
-    entries: Symbols
-    codes: npt.NDArray[np.int64]
-
-    def push(self, stack: AnsStack) -> None:
-        if self.codes.size:
-            push_codes(stack, self.codes)
-        for table, start, stop in reversed(list(self.groups)):
-            stack.push(self.entries[start:stop], self.tables.model(table))
-
-
-@dataclass(frozen=True, slots=True)
-class _RawCall:
-    """One `raw` call."""
-
-    value: int
-    bits: int
-
-    def push(self, stack: AnsStack) -> None:
-        for shift, width in reversed(_raw_parts(self.bits)):
-            part = self.value >> shift & ((1 << width) - 1)
-            stack.push_bits(np.array([part], dtype=np.int32), np.array([width], dtype=np.int32))
-
-
-def _raw_parts(bits: int) -> list[tuple[int, int]]:
-    """(shift, width) of the parts of a raw value in reading order, low part first."""
-    return [(shift, min(bits - shift, MAX_BITS_PER_CALL)) for shift in range(0, bits, MAX_BITS_PER_CALL)]
-
-
 class Encoder:
-    """Records calls and turns them into a payload. A `SymbolCoder`."""
+    """Records calls and turns them into payloads. A `SymbolCoder`."""
 
     def __init__(self) -> None:
-        self._calls: list[_SymbolCall | _RawCall] = []
-        self._digest = Digest()
+        self._records = [Record()]
+        self._layers = Layers()
 
     def code(self, index: Any, symbols: Any | None, tables: Any) -> Symbols:
         """Encode one array of symbols.
@@ -85,14 +46,16 @@ class Encoder:
             The symbols as int32, same shape.
 
         Raises:
-            ContractError: an argument is not of that form.
+            ContractError: an argument is not of that form, or the last layer has ended.
         """
-        known = _check_tables(tables)
+        self._layers.check_open()
+        known = check_tables(tables)
         if symbols is None:
             raise ContractError("an encoder needs symbols to encode")
         values = as_symbols(symbols)
         rows = as_index(index, len(known), values.shape)
-        self._digest.add_symbols(rows, values)
+        record = self._records[-1]
+        record.digest.add_symbols(rows, values)
         groups = Groups(rows.ravel())
         offsets = groups.spread(known.offsets)
         escapes = groups.spread(known.escapes)
@@ -103,7 +66,7 @@ class Encoder:
         first = offsets[outside].astype(np.int64)
         codes = to_codes(first + entries[outside], first, first + escapes[outside] - 1)
         entries[outside] = escapes[outside]
-        self._calls.append(_SymbolCall(known, groups, entries, codes))
+        record.calls.append(SymbolCall(known, groups, entries, codes))
         return values
 
     def raw(self, value: int | None, bits: int) -> int:
@@ -112,36 +75,56 @@ class Encoder:
         Raises:
             ContractError: the value does not fit in `bits` bits, or `bits` is out of range.
         """
+        self._layers.check_open()
         if value is None:
             raise ContractError("an encoder needs a value to encode")
         number, width = as_raw(value, bits)
-        self._digest.add_raw(number)
-        self._calls.append(_RawCall(number, width))
+        self._records[-1].digest.add_raw(number)
+        self._records[-1].calls.append(RawCall(number, width))
         return number
 
-    def finish(self) -> bytes:
-        """The payload of all calls so far, 3 bytes or more. More calls and another `finish` may follow."""
-        # An empty stack wastes most of 24 bits on its first symbol. Started from the digest, it wastes nothing.
-        stack = AnsStack(self._digest.to_bytes())
-        for call in reversed(self._calls):
-            call.push(stack)
-        return stack.to_bytes().ljust(DIGEST_BYTES, b"\0")
+    def layer(self, more: bool | None) -> bool:
+        """Begin the next layer if `more`, else end the program; returns `more`.
+
+        Raises:
+            ContractError: `more` is None, or the last layer has ended.
+        """
+        if self._layers.another(more):
+            self._records.append(Record())
+            return True
+        return False
+
+    def finish(self) -> list[bytes]:
+        """The payloads of all calls so far, one per layer, 3 bytes or more each; the base layer comes first.
+
+        More calls and another `finish` may follow.
+        """
+        return [record.payload() for record in self._records]
 
 
 class Decoder:
-    """Reads a payload by the same calls that wrote it. A `SymbolCoder`.
+    """Reads payloads by the same calls that wrote them. A `SymbolCoder`.
 
     Symbols are not to be trusted before `finish` has returned.
 
     Args:
-        payload: bytes from `Encoder.finish`.
+        payloads: from `Encoder.finish`; one or more. The first ones of a layered codec are enough.
+        layers: most layers to read after the base layer; None reads all.
 
     Raises:
-        TruncatedError: the payload is shorter than 3 bytes.
-        BitstreamError: the payload cannot come from an encoder.
+        TruncatedError: a payload is shorter than 3 bytes.
+        BitstreamError: a payload cannot come from an encoder.
     """
 
-    def __init__(self, payload: bytes) -> None:
+    def __init__(self, payloads: Sequence[bytes], *, layers: int | None = None) -> None:
+        if isinstance(payloads, bytes) or not payloads:
+            raise ContractError("a decoder takes a list of one or more payloads")
+        self._rest = list(payloads[1:])
+        self._limit = layers
+        self._layers = Layers()
+        self._begin(payloads[0])
+
+    def _begin(self, payload: bytes) -> None:
         data = bytes(payload)
         if len(data) < DIGEST_BYTES:
             raise TruncatedError("the entropy-coded payload is shorter than its digest", chunk="LATS")
@@ -160,11 +143,12 @@ class Decoder:
             int32, the index's shape.
 
         Raises:
-            ContractError: an argument is not of that form.
+            ContractError: an argument is not of that form, or the last layer has ended.
             ParameterMismatchError: an index is beyond the tables, so it was derived from wrong symbols.
             BitstreamError: a decoded symbol is beyond the coder's limit.
         """
-        known = _check_tables(tables)
+        self._layers.check_open()
+        known = check_tables(tables)
         if symbols is not None:
             raise ContractError("a decoder takes no symbols")
         rows = as_index(index, len(known), None, out_of_range=ParameterMismatchError)
@@ -192,20 +176,51 @@ class Decoder:
         Raises:
             ContractError: a value is given, or `bits` is out of range.
         """
+        self._layers.check_open()
         if value is not None:
             raise ContractError("a decoder takes no value")
         number = 0
-        for shift, width in _raw_parts(as_width(bits)):
+        for shift, width in raw_parts(as_width(bits)):
             number |= int(self._stack.pop_bits(np.array([width], dtype=np.int32))[0]) << shift
         self._digest.add_raw(number)
         return number
+
+    def layer(self, more: bool | None) -> bool:
+        """Check the layer that ends here, and begin the next one if there is one and it is wanted.
+
+        Args:
+            more: None.
+
+        Returns:
+            Whether there is a next layer.
+
+        Raises:
+            ContractError: `more` is not None, or the last layer has ended.
+            ParameterMismatchError: as `finish`.
+            TruncatedError, BitstreamError: as the constructor.
+        """
+        if more is not None:
+            raise ContractError("a decoder is told by the file whether there is another layer")
+        self._check_digest()
+        if self._layers.another(bool(self._rest) and self._limit != 0):
+            self._begin(self._rest.pop(0))
+            if self._limit is not None:
+                self._limit -= 1
+            return True
+        return False
 
     def finish(self) -> None:
         """Check that what was decoded is what was encoded.
 
         Raises:
-            ParameterMismatchError: what is left of the payload is not the digest of what was read.
+            ParameterMismatchError: what is left of a payload is not the digest of what was read from it.
+            BitstreamError: there are layers that the program did not ask for.
         """
+        self._check_digest()
+        if self._rest and self._limit != 0:
+            raise BitstreamError("the file has more layers than its codec reads", chunk="LATS")
+
+    def _check_digest(self) -> None:
         if self._stack.to_bytes() != self._digest.to_bytes():
             raise ParameterMismatchError(LOST_STEP)
 
@@ -214,25 +229,41 @@ class Meter:
     """Counts the bits that an Encoder would write, without writing. A `SymbolCoder` for NumPy arrays.
 
     Attributes:
-        bits: bits counted so far; the digest's 24 and the filling of the last byte are not in it.
+        by_layer: bits counted so far, by layer from the base on; the digest's 24 and the filling of the last byte
+            of each are not in it.
     """
 
     def __init__(self) -> None:
-        self.bits = 0.0
+        self.by_layer = [0.0]
+        self._layers = Layers()
+
+    @property
+    def bits(self) -> float:
+        """Bits of all layers."""
+        return sum(self.by_layer)
 
     def code(self, index: Any, symbols: Any | None, tables: Any) -> Symbols:
         """Count one array of symbols; arguments and errors as in `Encoder.code`."""
-        known = _check_tables(tables)
+        self._layers.check_open()
+        known = check_tables(tables)
         if symbols is None:
             raise ContractError("a meter needs symbols to count")
         values = as_symbols(symbols)
-        self.bits += known.bits(index, values)
+        self.by_layer[-1] += known.bits(index, values)
         return values
 
     def raw(self, value: int | None, bits: int) -> int:
         """Count a raw value; arguments and errors as in `Encoder.raw`."""
+        self._layers.check_open()
         if value is None:
             raise ContractError("a meter needs a value to count")
         number, width = as_raw(value, bits)
-        self.bits += width
+        self.by_layer[-1] += width
         return number
+
+    def layer(self, more: bool | None) -> bool:
+        """Count what follows as the next layer if `more`; arguments and errors as in `Encoder.layer`."""
+        if self._layers.another(more):
+            self.by_layer.append(0.0)
+            return True
+        return False

@@ -38,6 +38,10 @@ class TensorCoder(Protocol):
 
     def raw(self, value: int | None, bits: int) -> int: ...
 
+    def layer(self, more: bool | None) -> bool:
+        """As `SymbolCoder.layer`; in training, `more` holds for the whole batch."""
+        ...
+
 
 class Meter:
     """Adds up -log2 p and passes rounded values on with straight-through gradients.
@@ -48,23 +52,30 @@ class Meter:
             measures the rounded values instead (evaluation).
 
     Attributes:
-        bits: float32 (B,), bits per sample so far, or 0.0 before the first symbol.
+        by_layer: float32 (B,), bits per sample so far, or 0.0 before the first symbol; by layer from the base on.
         by_label: the same by `Prior.label`, detached means over the batch.
     """
 
     def __init__(self, generators: Sequence[torch.Generator] | None = None):
         self.generators = generators
-        self.bits: Tensor | float = 0.0
+        self.by_layer: list[Tensor | float] = [0.0]
         self.by_label: dict[str, float] = {}
+        self._ended = False
+
+    @property
+    def bits(self) -> Tensor | float:
+        """Bits per sample of all layers, float32 (B,), or 0.0 before the first symbol."""
+        return sum(self.by_layer[1:], start=self.by_layer[0])
 
     def code(self, index: Tensor, value: Tensor | None, prior: Prior) -> Tensor:
         if value is None:
             raise ValueError("a Meter has nothing to decode from")
+        self._check_open()
         seen = torch.round(value) if self.generators is None else value + self._noise(value)
         bits = prior.bits(seen, index).flatten(1).sum(1)
         if self.generators is not None:
             bits = bits * prior.crop_share
-        self.bits = self.bits + bits
+        self.by_layer[-1] = self.by_layer[-1] + bits
         self.by_label[prior.label] = self.by_label.get(prior.label, 0.0) + float(bits.detach().mean())
         return round_ste(value)
 
@@ -76,8 +87,22 @@ class Meter:
     def raw(self, value: int | None, bits: int) -> int:
         if value is None:
             raise ValueError("a Meter has nothing to decode from")
-        self.bits = self.bits + bits
+        self._check_open()
+        self.by_layer[-1] = self.by_layer[-1] + bits
         return value
+
+    def layer(self, more: bool | None) -> bool:
+        if more is None:
+            raise ValueError("a Meter has nothing to decode from")
+        self._check_open()
+        if more:
+            self.by_layer.append(0.0)
+        self._ended = not more
+        return more
+
+    def _check_open(self) -> None:
+        if self._ended:
+            raise ValueError("nothing can be coded after the last layer")
 
 
 class _ArrayCoder:
@@ -98,6 +123,9 @@ class _ArrayCoder:
 
     def raw(self, value: int | None, bits: int) -> int:
         return self.coder.raw(value, bits)
+
+    def layer(self, more: bool | None) -> bool:
+        return self.coder.layer(more)
 
 
 def tensor_coder(coder: SymbolCoder | TensorCoder, device: torch.device | str) -> TensorCoder:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from codectk.base import limits
-from codectk.base.errors import InputError, UsageError
+from codectk.base.errors import ContractError, DomainError, DomainWarning, InputError, UsageError
 from codectk.base.types import Context, Picture
 from codectk.bitstream.chunk import ALPHA, ICC, LATENTS, Chunk
 from codectk.bitstream.header import Header
@@ -17,30 +18,47 @@ from codectk.picture.alpha import encode_alpha
 from codectk.picture.convert import to_float
 from codectk.picture.pad import pad
 from codectk.pipeline import stages
+from codectk.pipeline.align import framed
 from codectk.pipeline.load import Ready
 from codectk.spec.card import Knob, Number, resolve_knobs
 from codectk.spec.stages import SymbolCoder
 
 
 class Encoding:
-    """One picture on its way into files: padded and prepared once, then finished for any value of the rate knob.
+    """One picture on its way into files: framed and prepared once, then finished for any value of the rate knob.
 
     Args:
         ready: the codec.
         picture: what to encode.
         knobs: encoder-side knobs by name; the rest take the card's defaults.
+        aligned: the picture is framed already as a codec that aligns pictures wants it.
+        strict_domain: refuse a picture outside the codec's domain instead of warning.
+
+    Attributes:
+        picture: what the file describes: the picture given, or what the codec's alignment made of it.
 
     Raises:
-        UsageError: a knob is unknown or out of range.
-        InputError: the color profile is too large for a file.
+        UsageError: a knob is unknown or out of range, or the codec neither aligns nor judges where that was asked for.
+        InputError: the color profile is too large for a file, or the alignment found nothing.
+        DomainError: the picture is outside the codec's domain, with `strict_domain`.
     """
 
-    def __init__(self, ready: Ready, picture: Picture, knobs: Mapping[str, object] | None = None) -> None:
+    def __init__(
+        self,
+        ready: Ready,
+        picture: Picture,
+        knobs: Mapping[str, object] | None = None,
+        *,
+        aligned: bool = False,
+        strict_domain: bool = False,
+    ) -> None:
         self.ready = ready
-        self.picture = picture
         for name in ready.codec.without_knobs & set(knobs or {}):
             raise UsageError(f"Codec '{ready.codec.id}' has no knob '{name}' with the weights in use.")
         self._knobs = resolve_knobs(ready.card, knobs or {}, "encoder")
+        if strict_domain and not hasattr(ready.codec.analysis, "outside"):
+            raise UsageError(f"Codec '{ready.codec.id}' cannot tell whether a picture is of its domain.")
+        self.picture = picture = framed(ready.codec, picture, aligned=aligned)
         self._metadata = _metadata(picture)
         x = pad(to_float(picture.pixels), ready.codec.stride)
         self._height, self._width = int(x.shape[0]), int(x.shape[1])
@@ -49,7 +67,13 @@ class Encoding:
         if rate is not None:
             # Left out so that a stage which must not depend on it fails at once when it does.
             del settled[rate.name]
-        self._prepared = stages.prepare(ready.codec, ready.codec.backend.from_pixels(x), self._context(settled))
+        ctx = self._context(settled)
+        self._prepared = stages.prepare(ready.codec, ready.codec.backend.from_pixels(x), ctx)
+        remark = stages.outside(ready.codec, self._prepared, ctx)
+        if remark is not None:
+            if strict_domain:
+                raise DomainError(remark)
+            warnings.warn(DomainWarning(remark), stacklevel=2)
 
     def file(self, rate: Number | None = None) -> bytes:
         """The complete file.
@@ -58,19 +82,22 @@ class Encoding:
             rate: value of the rate knob; None keeps the one given at the start.
         """
         encoder = Encoder()
-        coded = self._run(encoder, rate)
-        payload = encoder.finish()
+        coded = self.code(encoder, rate)
+        payloads = encoder.finish()
+        if len(payloads) > 1 and not self.ready.codec.layered:
+            raise ContractError(f"Codec '{self.ready.codec.id}' codes layers, but does not say that it is layered.")
         header = Header(
             codec=self.ready.codec.id,
-            distribution=self.ready.distribution,
+            distribution="" if self.ready.needs else self.ready.distribution,
             width=self.picture.width,
             height=self.picture.height,
             weights=self.ready.weights,
             knobs=coded,
             portable=self.ready.codec.portable,
             grey=self.picture.grey,
+            needs=self.ready.needs,
         )
-        return write(header, [*self._metadata, Chunk.of(LATENTS, payload)])
+        return write(header, [*self._metadata, *(Chunk.of(LATENTS, payload) for payload in payloads)])
 
     @property
     def rate(self) -> Number | None:
@@ -81,10 +108,10 @@ class Encoding:
     def bits(self, rate: Number | None = None) -> float:
         """The rate estimate that training minimises: bits of the latents without any overhead."""
         meter = Meter()
-        self._run(meter, rate)
+        self.code(meter, rate)
         return meter.bits
 
-    def _run(self, coder: SymbolCoder, rate: Number | None) -> dict[str, Number]:
+    def code(self, coder: SymbolCoder, rate: Number | None = None) -> dict[str, Number]:
         """Finish the analysis and run the coding program; returns the knobs that the file carries."""
         card = self.ready.card
         knobs = dict(self._knobs)
@@ -101,23 +128,30 @@ class Encoding:
         return Context(self._height, self._width, knobs)
 
 
-def encode_picture(ready: Ready, picture: Picture, knobs: Mapping[str, Any] | None = None) -> bytes:
+def encode_picture(
+    ready: Ready,
+    picture: Picture,
+    knobs: Mapping[str, Any] | None = None,
+    *,
+    aligned: bool = False,
+    strict_domain: bool = False,
+) -> bytes:
     """Encode one picture.
 
     Args:
         ready: the codec, from `load.load`.
         picture: what to encode.
         knobs: encoder-side knobs by name.
+        aligned, strict_domain: as in `Encoding`.
 
     Returns:
         The bytes of a `.ctk` file.
 
     Raises:
-        UsageError: a knob is unknown or out of range.
-        InputError: the picture has something a file cannot hold.
+        UsageError, InputError, DomainError: as `Encoding`.
         ContractError: the codec's stages broke their contract.
     """
-    return Encoding(ready, picture, knobs).file()
+    return Encoding(ready, picture, knobs, aligned=aligned, strict_domain=strict_domain).file()
 
 
 def _settle(knob: Knob, value: Number) -> Number:

@@ -55,6 +55,19 @@ def prepare(codec: Codec, x: Any, ctx: Context) -> Prepared:
     return Prepared(None, None, split(x, condition, ctx))
 
 
+def outside(codec: Codec, prepared: Prepared, ctx: Context) -> str | None:
+    """Why a prepared picture lies outside the codec's domain; None if it does not, or if the codec cannot tell.
+
+    Raises:
+        ContractError: the analysis said something else than a sentence.
+    """
+    judge = getattr(codec.analysis, "outside", None)
+    remark = None if judge is None else judge(prepared.partial, ctx)
+    if remark is not None and not (isinstance(remark, str) and remark.strip()):
+        raise ContractError(f"The analysis of codec '{codec.id}' said {remark!r} of a picture, not a sentence or None.")
+    return remark
+
+
 def finish(codec: Codec, prepared: Prepared, ctx: Context) -> Mapping[str, Any]:
     """Turn a prepared picture into values by latent name.
 

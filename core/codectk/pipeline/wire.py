@@ -34,6 +34,10 @@ def check(codec: Codec) -> None:
             _callable(codec, optional, "__call__")
     if hasattr(codec.analysis, "prepare") != hasattr(codec.analysis, "finish"):
         raise ContractError(f"The analysis of codec '{codec.id}' offers only one of prepare and finish; it needs both.")
+    if hasattr(codec.analysis, "outside") and not hasattr(codec.analysis, "prepare"):
+        raise ContractError(f"The analysis of codec '{codec.id}' offers outside without prepare, which it judges by.")
+    if codec.align is not None:
+        _callable(codec, "align", "__call__")
 
     produced = _declared(codec, "analysis", "produces")
     given = _declared(codec, "entropy_model", "gives")
@@ -125,23 +129,37 @@ def _declared(codec: Codec, stage: str, attribute: str) -> Sequence[LatentSpec]:
     return found
 
 
-def _fit(codec: Codec, giver: str, given: Sequence[LatentSpec], taker: str, needed: Sequence[LatentSpec]) -> None:
+def misfit(given: Iterable[LatentSpec], needed: Iterable[LatentSpec]) -> tuple[LatentSpec, LatentSpec | None] | None:
+    """The first latent that is needed and not given so: what is needed, and what is given under its name, or None."""
     by_name = {spec.name: spec for spec in given}
     for need in needed:
         have = by_name.get(need.name)
-        if have is None:
-            raise ContractError(
-                f"The {taker} of codec '{codec.id}' needs latent '{need.name}', "
-                f"but the {giver} gives {', '.join(sorted(by_name)) or 'nothing'}."
-            )
-        for what in ("channels", "stride", "kind"):
-            left, right = getattr(have, what), getattr(need, what)
-            free = what == "channels" and None in (left, right)
-            if left != right and not free:
-                raise ContractError(
-                    f"Latent '{need.name}' of codec '{codec.id}': the {taker} needs {what} {right}, "
-                    f"but the {giver} gives {what} {left}."
-                )
+        if have is None or differing(need, have):
+            return need, have
+    return None
+
+
+def differing(need: LatentSpec, have: LatentSpec) -> list[str]:
+    """In what two declarations of a latent differ; a number of channels that is left open differs from none."""
+    free = {"channels"} if None in (need.channels, have.channels) else set()
+    return [what for what in ("channels", "stride", "kind") if getattr(have, what) != getattr(need, what)
+            and what not in free]  # fmt: skip
+
+
+def _fit(codec: Codec, giver: str, given: Sequence[LatentSpec], taker: str, needed: Sequence[LatentSpec]) -> None:
+    if (found := misfit(given, needed)) is None:
+        return
+    need, have = found
+    if have is None:
+        raise ContractError(
+            f"The {taker} of codec '{codec.id}' needs latent '{need.name}', "
+            f"but the {giver} gives {', '.join(sorted(spec.name for spec in given)) or 'nothing'}."
+        )
+    what = differing(need, have)[0]
+    raise ContractError(
+        f"Latent '{need.name}' of codec '{codec.id}': the {taker} needs {what} {getattr(need, what)}, "
+        f"but the {giver} gives {what} {getattr(have, what)}."
+    )
 
 
 def _is_positive(value: object) -> bool:

@@ -25,6 +25,7 @@
     id = "segpic.rat_analysis"
     kind = "analysis"
     summary = "Analysis transform with region-adaptive layers"
+    knobs = ["quality"]
 
 Unknown keys are errors: a new key is a new `API`.
 """
@@ -41,15 +42,12 @@ from typing import Any, Literal, cast
 
 from codectk import spec
 from codectk.base.errors import BitstreamError, PluginBrokenError, PluginIncompatibleError, UsageError
+from codectk.spec.component import NAME, ComponentCard, parse_component
 from codectk.spec.table import Table
 
 Side = Literal["encoder", "decoder"]
 Number = float | int
 
-COMPONENT_KINDS = ("conditioning", "analysis", "entropy_model", "synthesis", "post", "discriminator", "metric")
-"""Kinds a `[[component]]` may have; each has a hook `codectk_<kind>`."""
-
-_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?")
 _KNOB_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
@@ -115,15 +113,6 @@ class CodecCard:
 
 
 @dataclass(frozen=True)
-class ComponentCard:
-    """A stage that recipes can name. `id` is `<plugin>.<name>`, `kind` one of COMPONENT_KINDS."""
-
-    id: str
-    kind: str
-    summary: str
-
-
-@dataclass(frozen=True)
 class Card:
     """All that is known about a plugin before it is imported."""
 
@@ -159,14 +148,16 @@ def parse_card(text: str, where: str) -> Card:
         raise PluginIncompatibleError(
             f"{where} was written for plugin API {api}, but this codectk has API {spec.API} and accepts {accepted}."
         )
+    codecs = tuple(_codec(table) for table in card.tables("codec"))
+    knobs = {codec.name: tuple(codec.knobs) for codec in codecs}
     result = Card(
         api=api,
         title=card.take("title", str),
         summary=card.take("summary", str),
         licence=card.take("licence", str),
         homepage=card.take("homepage", str, ""),
-        codecs=tuple(_codec(table) for table in card.tables("codec")),
-        components=tuple(_component(table) for table in card.tables("component")),
+        codecs=codecs,
+        components=tuple(parse_component(table, knobs) for table in card.tables("component")),
     )
     card.done()
     for what, names in (
@@ -254,7 +245,7 @@ def _codec(table: Table) -> CodecCard:
     name = table.take("name", str)
     table.what = f"codec '{name}'"
     table.need(
-        _NAME.fullmatch(name) is not None,
+        NAME.fullmatch(name) is not None,
         "the name must be 1 to 64 of a-z 0-9 . _ - with a letter or digit at both ends",
     )
     stride = table.take("stride", int)
@@ -283,13 +274,3 @@ def _knob(name: str, table: Table) -> Knob:
     text = table.take("help", str, "")
     table.done()
     return Knob(name, cast(Side, side), cast(Any, kind), low, high, default, coded, rate, text)
-
-
-def _component(table: Table) -> ComponentCard:
-    name, kind = table.take("id", str), table.take("kind", str)
-    table.what = f"component '{name}'"
-    table.need(_NAME.fullmatch(name) is not None and "." in name, "the id must be '<plugin>.<name>' in lower case")
-    table.need(kind in COMPONENT_KINDS, f"kind must be one of {', '.join(COMPONENT_KINDS)}")
-    component = ComponentCard(name, kind, table.take("summary", str, ""))
-    table.done()
-    return component

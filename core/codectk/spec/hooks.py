@@ -16,7 +16,7 @@ plugin's. What a plugin offers stands in its card.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -26,15 +26,17 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from codectk.spec.adapter import Adapter
+    from codectk.spec.edits import Edit
+    from codectk.spec.metrics import PictureMetric, SetMetric
+    from codectk.spec.published import PublishedWeights
     from codectk.spec.stages import (
         Analysis,
         Codec,
         Conditioning,
         Discriminator,
         EntropyModel,
-        PictureMetric,
         Post,
-        SetMetric,
         Synthesis,
     )
 
@@ -63,6 +65,14 @@ def codectk_weights_import(codec: str, path: Path) -> tuple[Mapping[str, np.ndar
     The core stores them as safetensors under their hash, with the codec's name added to the metadata; they reach
     `codectk_codec` as `weights`. Read safely: a pickle must not run code. Raise `WeightsError` for a file that is no
     such checkpoint, naming what it lacks. None says that the plugin imports nothing for this codec.
+    """
+
+
+@hookspec(firstresult=True)
+def codectk_weights_published(codec: str) -> PublishedWeights | None:
+    """Say where a checkpoint for `codec` can be fetched that `codectk_weights_import` reads; open no connection.
+
+    For `codectk weights pull`. None where there is none, or where the plugin's manifest names a package instead.
     """
 
 
@@ -97,6 +107,20 @@ def codectk_post(name: str, options: Mapping[str, Any]) -> Post | None:
 
 
 @hookspec(firstresult=True)
+def codectk_stages(names: Sequence[str], options: Mapping[str, Any]) -> Sequence[Any] | None:
+    """Build several stages of one codec at once, in the order of their component ids, with what they share shared.
+
+    A recipe that names several components of a plugin with the same options gets them here. A plugin whose stages share
+    nothing needs no such hook.
+    """
+
+
+@hookspec(firstresult=True)
+def codectk_adapter(name: str, options: Mapping[str, Any]) -> Adapter | None:
+    """Build the adapter `name`, which makes stages of a recipe fit that do not fit by themselves."""
+
+
+@hookspec(firstresult=True)
 def codectk_discriminator(name: str, options: Mapping[str, Any]) -> Discriminator | None:
     """Build the discriminator `name`; used in training only."""
 
@@ -110,5 +134,9 @@ def codectk_metric(name: str, options: Mapping[str, Any]) -> PictureMetric | Set
 
 
 @hookspec(firstresult=True)
-def codectk_edits(codec: str) -> Mapping[str, Any] | None:
-    """Return the edit operations on files of `codec` by name, or None."""
+def codectk_edits(codec: str) -> Mapping[str, Edit] | None:
+    """Return the edits that files of `codec` can carry, by name, or None for a codec without any.
+
+    Called by `codectk edit`, which rewrites files without decoding them: import nothing that takes time. The synthesis
+    reads the amounts that a file carries in `ctx.edits`.
+    """

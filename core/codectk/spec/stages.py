@@ -10,7 +10,7 @@ numpy arrays); the core passes them on without looking inside.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -58,6 +58,21 @@ class SymbolCoder(Protocol):
         """Code an unsigned integer of `bits` bits (1..32) without a model; None decodes."""
         ...
 
+    def layer(self, more: bool | None) -> bool:
+        """Begin the next layer of a layered codec (`Codec.layered`), or end the program.
+
+        What is coded before the first call is the base layer. Each layer has its own place in the file, so a file that
+        is cut after any of them still decodes: a program must give useful latents wherever this returns False.
+
+        Args:
+            more: whether to code another layer; None to decode.
+
+        Returns:
+            Whether there is another layer. False also where the file ends here, or where the person decoding asked
+            for no more layers; then nothing more may be coded, and this is not called again.
+        """
+        ...
+
 
 class Conditioning(Protocol):
     """Encoder-side information about a picture, such as regions. The decoder never sees it."""
@@ -89,6 +104,42 @@ class SplitAnalysis(Analysis, Protocol):
         ...
 
 
+class JudgingAnalysis(SplitAnalysis, Protocol):
+    """A split analysis that can tell whether a picture is of the kind that the codec was made for."""
+
+    def outside(self, prepared: Any, ctx: Context) -> str | None:
+        """Say why a picture lies outside the codec's domain.
+
+        Called once when encoding, with what `prepare` made and its `ctx`. The sentence becomes a remark, or an
+        error for who asked for that (`--strict-domain`).
+
+        Returns:
+            A sentence for a person, or None for a picture inside the domain.
+        """
+        ...
+
+
+class Align(Protocol):
+    """Frames a picture as its codec wants it, before anything else is done to it; `Codec.align`.
+
+    The framed picture is the one that the file describes. `codectk encode --aligned` skips it.
+    """
+
+    def __call__(self, pixels: np.ndarray) -> np.ndarray:
+        """Frame a picture.
+
+        Args:
+            pixels: uint8 (H, W, 3) RGB, upright.
+
+        Returns:
+            uint8 (h, w, 3) RGB of any size, or `pixels` itself.
+
+        Raises:
+            InputError: what the codec is for is not in the picture; one sentence.
+        """
+        ...
+
+
 class EntropyModel(Protocol):
     """One coding program, written once. Declares which latents it needs and gives back."""
 
@@ -111,7 +162,8 @@ class Synthesis(Protocol):
 class RevealingSynthesis(Synthesis, Protocol):
     """A synthesis that shows inner features to the post stage, such as the input of its last layer.
 
-    `features` runs first; `self(latents, ctx)` then finds the features among the latents and finishes the picture.
+    `features` runs first; `self(latents, ctx)` then finds the features among the latents and finishes the picture. An
+    optional attribute `last` is the module that does so.
     """
 
     reveals: tuple[LatentSpec, ...]
@@ -122,7 +174,8 @@ class RevealingSynthesis(Synthesis, Protocol):
 class Post(Protocol):
     """A decoder-side stage after synthesis with a knob of its own, such as output residual prediction.
 
-    `needs` may name latents and the features that the synthesis reveals; `latents` holds both.
+    `needs` may name latents and the features that the synthesis reveals; `latents` holds both. An optional method
+    `attach(synthesis)` is called once when a recipe puts the stage behind a synthesis of another codec.
     """
 
     needs: tuple[LatentSpec, ...]
@@ -189,59 +242,6 @@ class NumpyBackend:
         return x
 
 
-class Metric(Protocol):
-    """What every metric says about itself; `codectk eval` shows name and backbone together wherever it shows a value.
-
-    Attributes:
-        name: what is measured, such as "LPIPS" or "FID/256". A distance of another backbone needs another name.
-        backbone: network and origin of its weights, such as "Alex v0.1"; "" for a formula without a network.
-        lower_is_better: the direction.
-        protocol: one line on how the value is made.
-    """
-
-    name: str
-    backbone: str
-    lower_is_better: bool
-    protocol: str
-
-
-class PictureMetric(Metric, Protocol):
-    """A metric of one picture; a setting's value is the mean over pictures."""
-
-    scope: Literal["picture"]
-
-    def __call__(self, reference: np.ndarray, picture: np.ndarray) -> float | None:
-        """Compare two uint8 (H, W, 3) RGB pictures of one size; None where they are too small to be measured."""
-        ...
-
-
-@dataclass(frozen=True)
-class SetScore:
-    """The value of a metric over a set of pictures.
-
-    Attributes:
-        value: the metric.
-        samples: how many pictures or patches it was computed from.
-        std: standard deviation of the estimate, or None.
-        note: one sentence that a reader of the value must know, or "".
-    """
-
-    value: float
-    samples: int
-    std: float | None = None
-    note: str = ""
-
-
-class SetMetric(Metric, Protocol):
-    """A metric of all pictures of a setting together, such as a distance between distributions."""
-
-    scope: Literal["set"]
-
-    def __call__(self, pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> SetScore | None:
-        """Compare (reference, decoded) pairs of uint8 (H, W, 3) RGB; None where there is too little to measure."""
-        ...
-
-
 @dataclass(frozen=True)
 class Codec:
     """Stages wired together, plus the identity of their weights.
@@ -255,6 +255,8 @@ class Codec:
         backend: pixel carrier.
         without_knobs: knobs of the card that these weights do not have, such as the quality where weights are
             trained for one rate. Nobody can turn them and no file carries them.
+        layered: the entropy model calls `coder.layer`, so files may be cut after any layer.
+        align: frames pictures for the codec, or None for one that takes them as they are.
     """
 
     id: str
@@ -268,3 +270,5 @@ class Codec:
     post: Post | None = None
     backend: Backend = field(default_factory=NumpyBackend)
     without_knobs: frozenset[str] = frozenset()
+    layered: bool = False
+    align: Align | None = None

@@ -18,6 +18,7 @@ from codectk import api
 from codectk.base.errors import BitstreamError, MismatchError, UsageError, WeightsError
 from codectk.base.types import Context
 from codectk.bitstream.codecs import number_of
+from codectk.bitstream.info import Info
 from codectk.bitstream.reader import read
 from codectk.eval.metrics import psnr
 from codectk.picture.read import read_picture
@@ -27,18 +28,25 @@ from codectk.pipeline.load import Ready, load
 from codectk.spec.card import Knob, Number
 from codectk.spec.stages import Analysis
 from codectk.testing import corrupt, pictures
+from codectk.testing.edited import EditConformance
+from codectk.testing.layered import LayerConformance
 from codectk.testing.threads import torch_threads
 
 MAX_OVERHEAD = 24
 """Bytes around the payload of an RGB picture without metadata, for a codec with a number in the format."""
 
 
-class CodecConformance:
+MAX_OVERHEAD_PER_LAYER = 10
+"""Further bytes around the payload of each layer after the base."""
+
+
+class CodecConformance(LayerConformance, EditConformance):
     """Inherit in a class named `Test...` and set `codec`.
 
     Attributes:
         codec: name of an installed codec.
-        knobs: encoder-side knobs for all files but those of the rate test, such as a low quality for speed.
+        knobs: encoder-side knobs for all files but those of the rate test, such as a low quality for speed; the files
+            of a layered codec need at least one layer after the base.
         sizes: largest side in pixels of the size test.
         examples: pictures of the size test, besides the extreme ones.
         forgeries: places of the payload that the forgery test turns.
@@ -46,40 +54,11 @@ class CodecConformance:
         psnr_rises: False for a codec whose pictures are not meant to come closer to the original pixel by pixel.
     """
 
-    codec: ClassVar[str] = ""
-    knobs: ClassVar[Mapping[str, Number]] = {}
     sizes: ClassVar[int] = 130
     examples: ClassVar[int] = 10
     forgeries: ClassVar[int] = 12
     rates: ClassVar[tuple[float, ...]] = (0.1, 0.5, 0.9)
     psnr_rises: ClassVar[bool] = True
-
-    def picture(self, height: int, width: int) -> NDArray[np.uint8]:
-        """A picture of the codec's domain, uint8 (height, width, 3); override for faces and the like."""
-        return pictures.scene(height, width)
-
-    # What the tests share
-
-    def ready(self) -> Ready:
-        return load(self.codec)
-
-    def encode(self, image: NDArray[np.uint8] | Image.Image, **knobs: Any) -> bytes:
-        return api.encode(image, self.codec, **{**self.knobs, **knobs})
-
-    def small_file(self) -> bytes:
-        """One small file, made once per class."""
-        cls = type(self)
-        if "_small_file" not in vars(cls):
-            cls._small_file = self.encode(self.picture(40, 56))
-        return cls._small_file
-
-    _small_file: ClassVar[bytes]
-
-    def rate_knob(self) -> Knob:
-        knob = self.ready().card.rate_knob
-        if knob is None:
-            pytest.skip(f"codec '{self.codec}' has no rate knob")
-        return knob
 
     # The file
 
@@ -97,13 +76,14 @@ class CodecConformance:
 
     def test_overhead_is_small(self) -> None:
         info = api.info(self.small_file())
-        names = 0 if number_of(self.codec) else 2 + len(info.codec) + len(info.codec_distribution)
-        assert info.overhead_bytes <= MAX_OVERHEAD + names
+        assert info.overhead_bytes <= MAX_OVERHEAD + _names(info) + MAX_OVERHEAD_PER_LAYER * (len(info.layers) - 1)
 
     def test_estimate_is_what_is_written(self) -> None:
-        encoding = Encoding(self.ready(), read_picture(self.picture(96, 112)), self.knobs)
-        expected = encoding.bits() / 8
-        assert abs(len(encoding.file()) - expected) <= 0.01 * expected + 64
+        encoding = Encoding(self.ready(), read_picture(self.picture(96, 112)), self.knobs, aligned=self.aligned())
+        expected, data = encoding.bits() / 8, encoding.file()
+        info = api.info(data)
+        more = _names(info) + MAX_OVERHEAD_PER_LAYER * (len(info.layers) - 1)
+        assert abs(len(data) - expected) <= 0.01 * expected + 64 + more
 
     # The picture
 
@@ -121,7 +101,8 @@ class CodecConformance:
         low, high = (len(self.encode(image, **{knob.name: _at(knob, f)})) for f in (self.rates[0], self.rates[-1]))
         target = (low + high) // 2
         others: dict[str, Any] = {name: value for name, value in self.knobs.items() if name != knob.name}
-        assert low <= len(api.encode(image, self.codec, target_bytes=target, strict=True, **others)) <= target
+        data = api.encode(image, self.codec, aligned=self.aligned(), target_bytes=target, strict=True, **others)
+        assert low <= len(data) <= target
 
     def test_any_size(self) -> None:
         side = st.integers(1, self.sizes)
@@ -167,7 +148,7 @@ class CodecConformance:
         found = []
         for count in (1, 2):
             with torch_threads(count):
-                data = encode_picture(replace(ready, codec=codec), picture, self.knobs)
+                data = encode_picture(replace(ready, codec=codec), picture, self.knobs, aligned=self.aligned())
                 found.append((data, _arrays(decode_latents(read(data), ready))))
         assert found[0][0] == found[1][0]
         _assert_same(found[0][1], found[1][1])
@@ -195,7 +176,10 @@ class CodecConformance:
         _refuse(corrupt.flips(self.small_file()), BitstreamError)
 
     def test_every_cut_is_refused(self) -> None:
-        _refuse(corrupt.cuts(self.small_file()), BitstreamError)
+        """All but those behind a layer, which `LayerConformance` is about."""
+        data = self.small_file()
+        ends = corrupt.layer_ends(data)
+        _refuse((cut for cut in corrupt.cuts(data) if len(cut[1]) not in ends), BitstreamError)
 
     def test_forged_payloads_are_refused(self) -> None:
         """The checks of the container are right here, so the codec's own program meets the garbage."""
@@ -246,6 +230,11 @@ class _Once:
         if self._values is None:
             self._values = self._analysis(x, condition, ctx)
         return dict(self._values)
+
+
+def _names(info: Info) -> int:
+    """Bytes that the names of a codec take that has no number in the format."""
+    return 0 if number_of(info.codec) else 2 + len(info.codec) + len(info.codec_distribution)
 
 
 def _at(knob: Knob, fraction: float) -> Number:

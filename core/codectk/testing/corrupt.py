@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
+
 from codectk.bitstream.chunk import LATENTS, Chunk
 from codectk.bitstream.reader import read
 from codectk.bitstream.writer import write
@@ -35,22 +37,32 @@ def forged_payloads(data: bytes, count: int) -> Iterator[tuple[str, bytes]]:
 
     Args:
         data: a good file.
-        count: how many places of the payload to turn, spread evenly from the first byte to the last.
+        count: how many places of each layer's payload to turn, spread evenly from the first byte to the last.
     """
-    payload = read(data).payloads(LATENTS)[0]
-    for place in sorted({round(i * (len(payload) - 1) / max(count - 1, 1)) for i in range(count)}):
-        turned = bytearray(payload)
-        turned[place] ^= 0x55
-        yield f"payload byte {place} of {len(payload)} forged", with_payload(data, bytes(turned))
-    yield "payload cut in half", with_payload(data, payload[: len(payload) // 2 + 2])
-    yield "payload grown", with_payload(data, payload + b"\x01\x02\x03\x04")
+    for layer, payload in enumerate(read(data).payloads(LATENTS)):
+        of = f"of layer {layer} " if layer else ""
+        for place in sorted({round(i * (len(payload) - 1) / max(count - 1, 1)) for i in range(count)}):
+            turned = bytearray(payload)
+            turned[place] ^= 0x55
+            yield f"payload byte {place} {of}of {len(payload)} forged", with_payload(data, bytes(turned), layer)
+        yield f"payload {of}cut in half", with_payload(data, payload[: len(payload) // 2 + 2], layer)
+        yield f"payload {of}grown", with_payload(data, payload + b"\x01\x02\x03\x04", layer)
 
 
-def with_payload(data: bytes, payload: bytes) -> bytes:
-    """The same file with other latents and right checks."""
+def with_payload(data: bytes, payload: bytes, layer: int = 0) -> bytes:
+    """The same file with other latents of one layer (0 is the base) and right checks."""
     container = read(data)
+    payloads = list(container.payloads(LATENTS))
+    payloads[layer] = payload
     others = [chunk for chunk in container.chunks if chunk.tag != LATENTS]
-    return write(container.header, [*others, Chunk.of(LATENTS, payload)])
+    return write(container.header, [*others, *(Chunk.of(LATENTS, payload) for payload in payloads)])
+
+
+def layer_ends(data: bytes) -> list[int]:
+    """Where a file may be cut: the position behind each layer, from the base layer on, the whole file last."""
+    container = read(data)
+    ends = np.cumsum([container.data_len - sum(container.sizes), *container.sizes])[1:]
+    return [int(end) for end, chunk in zip(ends, container.chunks, strict=True) if chunk.tag == LATENTS]
 
 
 def with_weights(data: bytes, weights: bytes) -> bytes:

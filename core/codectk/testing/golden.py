@@ -8,17 +8,21 @@ import numpy as np
 
 from codectk.bitstream.reader import read
 from codectk.pipeline.decode import decode_latents
-from codectk.pipeline.load import load_for
+from codectk.pipeline.load import Ready, load_for
 
 
-def latents_digest(data: bytes) -> str:
+def latents_digest(data: bytes, ready: Ready | None = None) -> str:
     """sha256 (hex) over the latents of a file in the order of their names, as little-endian float32.
+
+    Args:
+        data: the file.
+        ready: its codec, where that is not simply to be loaded.
 
     Raises:
         CodectkError: the file does not decode with the installed plugin.
     """
     container = read(data)
-    latents = decode_latents(container, load_for(container.header))
+    latents = decode_latents(container, ready or load_for(container.header))
     digest = hashlib.sha256()
     for name in sorted(latents):
         digest.update(np.ascontiguousarray(np.asarray(latents[name], dtype="<f4")).tobytes())

@@ -1,0 +1,139 @@
+"""codectk edit"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from codectk.base.errors import OutputError, UsageError
+from codectk.cli.options import debug_option, json_option
+from codectk.cli.output import print_json, print_rows
+
+if TYPE_CHECKING:
+    from codectk.spec.edits import Edit
+
+SUFFIX = ".ctk"
+
+
+@click.command("edit")
+@click.argument("source", required=False, metavar="[FILE]")
+@click.option("-o", "--output", metavar="OUT", help=f"The edited {SUFFIX} file; may be FILE itself.")
+@click.option(
+    "--set", "pairs", multiple=True, metavar="NAME=AMOUNT", help="Amount of an edit; 0 removes it. Repeatable."
+)
+@click.option("--clear", is_flag=True, help="Remove all edits that FILE carries; --set then adds.")
+@click.option("--list", "listed", is_flag=True, help="List the edits of FILE's codec, or of --codec.")
+@click.option("--codec", metavar="NAME", help="With --list: a codec instead of a file.")
+@json_option
+@debug_option
+def command(
+    source: str | None,
+    output: str | None,
+    pairs: tuple[str, ...],
+    clear: bool,
+    listed: bool,
+    codec: str | None,
+    as_json: bool,
+) -> None:
+    """Change what a picture shows, inside its .ctk file.
+
+    The picture is not decoded and its latents stay as they are: the file carries the amounts, and the decoder makes the
+    edits. They can be changed again, and --clear gives back the file as it was encoded.
+    """
+    if listed:
+        _check_alone(pairs or clear or output)
+        _list(source, codec, as_json)
+        return
+    if codec is not None:
+        raise UsageError("--codec belongs to --list; a file names its codec itself.")
+    if source is None or not (pairs or clear):
+        raise UsageError("Give a file and --set NAME=AMOUNT or --clear, or --list; see 'codectk edit --help'.")
+    if output is None:
+        raise UsageError("Give the file to write with -o.")
+    _edit(source, output, _amounts(pairs), clear, as_json)
+
+
+def _check_alone(given: object) -> None:
+    if given:
+        raise UsageError("--list only lists; leave out --set, --clear and -o.")
+
+
+def _amounts(pairs: Sequence[str]) -> dict[str, str]:
+    """Amounts as text by name; the edits judge them."""
+    amounts: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, amount = (part.strip() for part in pair.partition("="))
+        if not (equals and name and amount):
+            raise UsageError(f"An edit is given as --set NAME=AMOUNT, such as --set smile=+1.5, not '{pair}'.")
+        if name in amounts:
+            raise UsageError(f"Edit '{name}' is given twice.")
+        amounts[name] = amount
+    return amounts
+
+
+def _edit(source: str, output: str, amounts: Mapping[str, str], clear: bool, as_json: bool) -> None:
+    from codectk import api
+    from codectk.base.atomic import atomic_write
+
+    target = Path(output)
+    if target.suffix.lower() != SUFFIX or target.is_dir():
+        raise OutputError(f"'{target}' is not the name of a {SUFFIX} file.")
+    data = api.edit(source, amounts, clear=clear)
+    with atomic_write(target) as file:
+        file.write(data)
+    edits = api.info(data).edits
+    if as_json:
+        print_json({"input": source, "output": str(target), "bytes": len(data), "edits": edits})
+    else:
+        shown = ", ".join(f"{name} {amount:+g}" for name, amount in edits.items()) or "no edits"
+        click.echo(f"{source} -> {target}: {len(data):,} bytes, {shown}")
+
+
+def _list(source: str | None, codec: str | None, as_json: bool) -> None:
+    if (source is None) == (codec is None):
+        raise UsageError("Give a file or --codec NAME to list the edits of.")
+    known, carried = (_of_codec(codec), {}) if codec is not None else _of_file(str(source))
+    rows: list[dict[str, Any]] = [{**asdict(edit), "amount": carried.get(name, 0.0)} for name, edit in known.items()]
+    if as_json:
+        print_json(rows)
+    elif not rows:
+        click.echo("There is nothing to edit in files of this codec.")
+    else:
+        print_rows(
+            ("edit", "range", "unit", "amount", "what it does"),
+            [
+                (
+                    row["name"],
+                    f"{_signed(row['minimum'])} to {_signed(row['maximum'])}",
+                    row["unit"] or "-",
+                    _signed(row["amount"]) if row["amount"] else "-",
+                    row["summary"],
+                )
+                for row in rows
+            ],
+        )
+
+
+def _signed(amount: float) -> str:
+    return f"{amount:+g}" if amount else "0"
+
+
+def _of_codec(codec: str) -> Mapping[str, Edit]:
+    from codectk.plugins.editing import edits_of
+
+    return edits_of(codec)
+
+
+def _of_file(source: str) -> tuple[Mapping[str, Edit], Mapping[str, float]]:
+    """The edits that a file can carry, and the amounts of those it does."""
+    from codectk import api
+    from codectk.plugins.editing import edits_of
+
+    info = api.info(source)
+    if info.needs:  # a bundle
+        return {}, {}
+    return edits_of(info.codec, distribution=info.codec_distribution), info.edits

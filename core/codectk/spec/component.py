@@ -1,0 +1,62 @@
+"""Components in a card: what recipes and other plugins can name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from codectk.spec.table import Table
+
+COMPONENT_KINDS = (
+    "conditioning", "analysis", "entropy_model", "synthesis", "post", "adapter", "discriminator", "metric",
+)  # fmt: skip
+"""Kinds a `[[component]]` may have; each has a hook `codectk_<kind>`."""
+
+NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?")
+"""Names of codecs and ids of components."""
+
+
+@dataclass(frozen=True)
+class ComponentCard:
+    """A stage that recipes can name.
+
+    Attributes:
+        id: `<plugin>.<name>`.
+        kind: one of COMPONENT_KINDS.
+        summary: one line.
+        codec: codec of the same card whose stage it is, so that a recipe with it pads to that codec's stride and has
+            its knobs; "" for a component without one. Left out, it is the plugin's only codec.
+        knobs: those of the codec's knobs that it reads. Left out, all of them.
+    """
+
+    id: str
+    kind: str
+    summary: str
+    codec: str = ""
+    knobs: tuple[str, ...] = ()
+
+
+def parse_component(table: Table, knobs: Mapping[str, Sequence[str]]) -> ComponentCard:
+    """Read a `[[component]]`.
+
+    Args:
+        table: the TOML table.
+        knobs: names of knobs by codec of the same card.
+
+    Raises:
+        PluginBrokenError: a value is missing, unknown or makes no sense.
+    """
+    name, kind = table.take("id", str), table.take("kind", str)
+    table.what = f"component '{name}'"
+    table.need(NAME.fullmatch(name) is not None and "." in name, "the id must be '<plugin>.<name>' in lower case")
+    table.need(kind in COMPONENT_KINDS, f"kind must be one of {', '.join(COMPONENT_KINDS)}")
+    codec = table.take("codec", str, next(iter(knobs)) if len(knobs) == 1 else "")
+    table.need(codec in ("", *knobs), f"the card has no codec '{codec}'")
+    offered = knobs.get(codec, ())
+    read = table.take("knobs", list, list(offered))
+    for knob in read:
+        table.need(knob in offered, f"its codec has no knob {knob!r}")
+    component = ComponentCard(name, kind, table.take("summary", str, ""), codec, tuple(read))
+    table.done()
+    return component
