@@ -47,10 +47,11 @@ class Work:
     def encode(self) -> bytes:
         encoder = Encoder()
         encoder.code(self.index, self.symbols, self.tables)
-        return encoder.finish()
+        (payload,) = encoder.finish()
+        return payload
 
     def decode(self, payload: bytes) -> np.ndarray:
-        decoder = Decoder(payload)
+        decoder = Decoder([payload])
         symbols = decoder.code(self.index, None, self.tables)
         decoder.finish()
         return symbols

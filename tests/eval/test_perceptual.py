@@ -194,7 +194,7 @@ METRICS = """
 import numpy as np
 
 from codectk.spec.hooks import hookimpl
-from codectk.spec.stages import SetScore
+from codectk.spec.metrics import SetScore
 
 class Difference:
     name, backbone, scope, lower_is_better = "Difference", "", "picture", True

@@ -255,9 +255,9 @@ def test_a_codec_without_rate_knob_has_nothing_to_vary(pocket, sources, out: Pat
 
     from codectk.eval import codecs
 
-    card, record = codecs.find_codec("pocket")
+    card = codecs.card_of("pocket")
     fixed = replace(card, knobs={k: replace(v, rate=False) for k, v in card.knobs.items()})
-    monkeypatch.setattr(codecs, "find_codec", lambda name: (fixed, record))
+    monkeypatch.setattr(codecs, "card_of", lambda name: fixed)
     with pytest.raises(UsageError, match="no rate knob"):
         evaluate(CtkCodec("pocket"), sources, [50], out)
 

@@ -130,8 +130,8 @@ def test_a_duplicate_names_both_owners(site):
 def test_a_missing_codec_names_what_to_install(site, monkeypatch):
     monkeypatch.setenv("CODECTK_PLUGINS", "alpha")
     site.add("alpha", GOOD)
-    with pytest.raises(PluginMissingError, match=r"pip install codectk-hsc$"):
-        manager.codec("hsc")
+    with pytest.raises(PluginMissingError, match=r"pip install codectk-sgc$"):
+        manager.codec("sgc")
     with pytest.raises(PluginMissingError, match=r"pip install acme-codecs$"):
         manager.codec("acme", distribution="acme-codecs")
     with pytest.raises(PluginMissingError, match=r"did you mean 'alpha'.*installed codecs: alpha"):

@@ -71,8 +71,8 @@ def test_what_was_exported_codes(finished: Path, tmp_path: Path):
     with torch.no_grad():
         encoder = Encoder()
         code(codec, encoder, analyze(codec, x, ctx), ctx)
-        payload = encoder.finish()
-        decoder = Decoder(payload)
+        (payload,) = encoder.finish()
+        decoder = Decoder([payload])
         decoded = synthesize(codec, code(codec, decoder, None, ctx), ctx)
         decoder.finish()
         expected = forward(codec, x, Meter(), ctx).x

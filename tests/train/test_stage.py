@@ -140,7 +140,7 @@ class Spare(nn.Module):
 @pytest.fixture
 def spared(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tiny network with a spare parameter."""
-    from codectk.train.make import manager
+    from codectk.train.network import manager
 
     network = manager.network
     monkeypatch.setattr(manager, "network", lambda *args: Spare(network(*args)))

@@ -8,35 +8,60 @@ from pathlib import Path
 
 import click
 
-from codectk.base.errors import OutputError
+from codectk.base.errors import OutputError, UsageError
 from codectk.cli.options import debug_option
 
-SUFFIX = ".safetensors"
+WEIGHTS, BUNDLE = ".safetensors", ".ctkb"
 
 
 @click.command("export")
-@click.argument("checkpoint", metavar="CHECKPOINT.pt")
-@click.option("-o", "--output", required=True, metavar=f"OUT{SUFFIX}", help="The weights file to write.")
+@click.argument("source", metavar="CHECKPOINT.pt")
+@click.option(
+    "-o", "--output", required=True, metavar="OUT", help=f"The weights file ({WEIGHTS}) or bundle ({BUNDLE}) to write."
+)
 @click.option("--raw", is_flag=True, help="The weights as trained instead of their moving average.")
-@click.option("--licence", default="", metavar="TEXT", help="For the manifest's entry.")
+@click.option("--licence", default="", metavar="TEXT", help="Of the weights.")
+@click.option("--title", default="", metavar="TEXT", help="Of the bundle, one line.")
+@click.option("--data", default="", metavar="TEXT", help="What it was trained on, for the bundle's card.")
+@click.option("--results", metavar="JSON", help="What 'codectk eval --json' measured with it, for the bundle's card.")
 @debug_option
-def command(checkpoint: str, output: str, raw: bool, licence: str) -> int:
-    """Turn a training checkpoint into weights that code.
+def command(source: str, output: str, raw: bool, licence: str, title: str, data: str, results: str | None) -> int:
+    """Turn a training checkpoint into weights or a bundle.
 
-    Prints the entry for the plugin's weights.toml.
+    Weights are chosen with 'codectk encode --codec NAME --weights'; the entry for the plugin's weights.toml is printed.
+    A bundle is a codec of its own, named after its file, for 'codectk encode --codec OUT.ctkb'; it can also be
+    made from a weights file or another bundle in place of the checkpoint.
     """
     path = Path(output)
-    if path.suffix != SUFFIX:
-        raise OutputError(f"'{path}' does not end in {SUFFIX}.")
+    if path.suffix not in (WEIGHTS, BUNDLE):
+        raise OutputError(f"'{path}' ends neither in {WEIGHTS} nor in {BUNDLE}.")
+    if path.suffix == BUNDLE:
+        return _bundle(source, path, raw, {"licence": licence, "title": title, "data": data}, results)
+    if title or data or results:
+        raise UsageError(f"--title, --data and --results are for a bundle, {path.stem}{BUNDLE}.")
+    if Path(source).suffix in (WEIGHTS, BUNDLE):
+        raise UsageError(f"'{source}' holds finished weights; only a bundle can be made of them.")
     from codectk.train.export import export
 
-    done = export(Path(checkpoint), path, raw=raw)
+    done = export(Path(source), path, raw=raw)
     kind = "as trained" if raw else "moving average"
     click.echo(
-        f"{checkpoint} -> {path}: {done.codec}, step {done.step} ({kind}), {done.bytes:,} bytes, sha256 {done.sha256}",
+        f"{source} -> {path}: {done.codec}, step {done.step} ({kind}), {done.bytes:,} bytes, sha256 {done.sha256}",
         err=True,
     )
     fields = {key: value for key, value in asdict(done.entry(licence)).items() if value or key == "licence"}
     # Strings of JSON are strings of TOML.
     click.echo("\n".join(["[[weights]]", *(f"{key} = {json.dumps(value)}" for key, value in fields.items())]))
+    return 0
+
+
+def _bundle(source: str, path: Path, raw: bool, words: dict[str, str], results: str | None) -> int:
+    from codectk.train.bundle import NO_LICENCE, export_bundle
+
+    made = export_bundle(Path(source), path, raw=raw, results=Path(results) if results else None, **words)
+    click.echo(f"{source} -> {path}: {made.card.title}, {made.bytes:,} bytes, sha256 {made.sha256}")
+    if made.card.licence == NO_LICENCE:
+        click.echo("codectk: note: without --licence nobody else may use the bundle.", err=True)
+    click.echo(f"Use it with: codectk encode --codec {path} ...")
+    click.echo(f"Who wants to decode its files needs: codectk weights import {path.name}")
     return 0

@@ -20,13 +20,15 @@ VERBS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "encode": ("codectk.cli.encode", "Turn pictures into .ctk files."),
         "decode": ("codectk.cli.decode", "Turn .ctk files back into pictures."),
+        "edit": ("codectk.cli.edit", "Change what a picture shows, inside its .ctk file."),
         "info": ("codectk.cli.info", "Say what .ctk files are and what decodes them."),
         "verify": ("codectk.cli.verify", "Check that .ctk files are whole and decodable."),
         "plugins": ("codectk.cli.plugins", "List plugins, their codecs and components, and their state."),
         "weights": ("codectk.cli.weights", "List, verify, import and pull weights."),
         "eval": ("codectk.cli.eval", "Measure rate and distortion of codecs on pictures."),
+        "run": ("codectk.cli.run", "Encode, decode and evaluate pictures with the codec of a recipe."),
         "train": ("codectk.cli.train", "Train a codec by a recipe."),
-        "export": ("codectk.cli.export", "Turn a training checkpoint into weights that code."),
+        "export": ("codectk.cli.export", "Turn a training checkpoint into weights or a bundle."),
         "new": ("codectk.cli.new", "Write a plugin that works, to start from."),
         "doctor": ("codectk.cli.doctor", "Describe this installation and test it."),
     }

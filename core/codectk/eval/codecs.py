@@ -19,8 +19,7 @@ from codectk.eval.metrics import Pixels
 from codectk.eval.probe import Probe, probe
 from codectk.pipeline.decode import decode_container
 from codectk.pipeline.encode import encode_picture
-from codectk.pipeline.load import Ready, load
-from codectk.plugins.manager import find_codec
+from codectk.pipeline.load import Ready, card_of, load
 from codectk.spec.card import resolve_knobs
 
 _LABEL = re.compile(r"[\w.+()-]+( [\w.+()-]+)*")
@@ -82,13 +81,16 @@ class CtkCodec:
 
     def encode(self, picture: Picture, quality: float) -> bytes:
         knobs: dict[str, Any] = {**self.encoder_knobs, self._rate_knob(): quality}
+        # What is decoded is compared with the picture pixel by pixel, so the codec may not reframe it.
+        aligned = self.loaded().codec.align is not None
         if self.ready is None:
-            return api.encode(picture, self.id, device=self.device, **knobs)
-        return encode_picture(self.ready, picture, knobs)
+            return api.encode(picture, self.id, aligned=aligned, device=self.device, **knobs)
+        return encode_picture(self.ready, picture, knobs, aligned=aligned)
 
     def decode(self, data: bytes) -> Pixels:
         if self.ready is None:
-            return api.decode_picture(data, device=self.device, **self.decoder_knobs).pixels
+            knobs: dict[str, Any] = dict(self.decoder_knobs)
+            return api.decode_picture(data, device=self.device, **knobs).pixels
         return decode_container(read(data), self.ready, self.decoder_knobs).pixels
 
     def probe(self, data: bytes) -> Probe | None:
@@ -109,7 +111,7 @@ class CtkCodec:
         return self.ready or load(self.id, self.device)
 
     def _rate_knob(self) -> str:
-        knob = (find_codec(self.id)[0] if self.ready is None else self.ready.card).rate_knob
+        knob = (card_of(self.id) if self.ready is None else self.ready.card).rate_knob
         if knob is None:
             raise UsageError(f"Codec '{self.name}' has no rate knob, so it has no qualities to evaluate.")
         return knob.name
@@ -126,7 +128,7 @@ def ctk_codec(
     """A codec with each of its knobs on the side that turns it.
 
     Args:
-        name: codec id.
+        name: codec id, or a bundle: its path, or its name in the store.
         device: where its networks run.
         knobs: values by knob name, without the rate knob.
         weights: a weights file, or the name or hash of weights in the store; None for the plugin's own.
@@ -137,10 +139,12 @@ def ctk_codec(
         WeightsError: there are no such weights, or they are another codec's.
         PluginError: no usable plugin offers the codec.
     """
-    card, _ = find_codec(name)
+    card = card_of(name)
     if card.rate_knob is not None and card.rate_knob.name in knobs:
         raise UsageError(f"Knob '{card.rate_knob.name}' is what an evaluation varies; give it as qualities.")
-    ready = None if weights is None else load(name, device, weights=weights)
+    # A bundle given as a file need not be in the store, so its files are not decoded by name.
+    ready = None if weights is None and card.name == name else load(name, device, weights=weights)
+    name = card.name
     card = card if ready is None else ready.card
     decoder = {k: v for k, v in knobs.items() if k in card.knobs and card.knobs[k].side == "decoder"}
     encoder = {k: v for k, v in knobs.items() if k not in decoder}

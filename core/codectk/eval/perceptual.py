@@ -15,7 +15,7 @@ from codectk.eval.metric_files import FID_FILE, LPIPS_FILE, find
 from codectk.eval.metrics import Pixels
 from codectk.eval.provenance import picture_digest
 from codectk.plugins import manager
-from codectk.spec.stages import Metric, PictureMetric, SetMetric, SetScore
+from codectk.spec.metrics import Metric, PictureMetric, SetMetric, SetScore
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,7 @@ class Probe:
 
     Attributes:
         estimated_bits: -log2 of the probability of every coded symbol, escapes and raw bits included.
-        payload_bytes: what they really took, without the digest.
+        payload_bytes: what they really took, without the digests.
         overhead_bytes: all other bytes of the file.
         encode_s, decode_s: seconds inside the entropy coder, without any network.
     """
@@ -33,7 +34,7 @@ class Probe:
     decode_s: float
 
 
-def probe(data: bytes, ready: Ready) -> Probe | None:
+def probe(data: bytes, ready: Ready) -> Probe:
     """Run the coding program over a file once more, watching the coder.
 
     Args:
@@ -41,28 +42,26 @@ def probe(data: bytes, ready: Ready) -> Probe | None:
         ready: the codec that made it.
 
     Returns:
-        The measurements, or None for a file whose latents are not in one payload.
+        The measurements.
 
     Raises:
         CodectkError: as decoding does.
     """
     container = read(data)
     payloads = container.payloads(LATENTS)
-    if len(payloads) != 1:
-        return None
-    watch = _Watch(payloads[0])
+    watch = _Watch(payloads)
     stages.code(ready.codec, watch, None, coding_context(container.header, ready))
-    return watch.result(len(payloads[0]) - DIGEST_BYTES, len(data))
+    return watch.result(sum(len(payload) - DIGEST_BYTES for payload in payloads), len(data))
 
 
 class _Watch:
     """A decoder that also counts bits, and times itself and an encoder that gets the same calls."""
 
-    def __init__(self, payload: bytes) -> None:
+    def __init__(self, payloads: Sequence[bytes]) -> None:
         self._meter, self._encoder = Meter(), Encoder()
         self._encode_s = 0.0
         start = time.perf_counter()
-        self._decoder = Decoder(payload)
+        self._decoder = Decoder(payloads)
         self._decode_s = time.perf_counter() - start
 
     def code(self, index: Any, symbols: Any | None, tables: Any) -> Any:
@@ -76,6 +75,12 @@ class _Watch:
         self._timed(self._encoder, "raw", decoded, bits)
         self._meter.raw(decoded, bits)
         return decoded
+
+    def layer(self, more: bool | None) -> bool:
+        another: bool = self._timed(self._decoder, "layer", more)
+        self._timed(self._encoder, "layer", another)
+        self._meter.layer(another)
+        return another
 
     def result(self, payload_bytes: int, file_bytes: int) -> Probe:
         self._timed(self._decoder, "finish")

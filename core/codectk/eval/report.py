@@ -111,7 +111,8 @@ def to_json(evaluation: Evaluation, command: str, device: str) -> str:
     Returns:
         JSON text; its `curves` can serve as anchors of later evaluations.
     """
-    plugins = {i["distribution"] for i in evaluation.identities.values() if "distribution" in i}
+    # A bundle is of several.
+    plugins = {name for i in evaluation.identities.values() for name in i.get("distribution", "").split()}
     data = {
         "format": FORMAT,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -12,7 +12,7 @@ from codectk.eval.perceptual import AnyMetric, label
 from codectk.eval.pictures import Source
 from codectk.eval.run import Measurement
 from codectk.picture.read import read_picture
-from codectk.spec.stages import SetScore
+from codectk.spec.metrics import SetScore
 
 SetScores = Mapping[tuple[str, str], Mapping[str, SetScore]]
 """(codec, setting) -> label of a metric -> its value over all pictures."""

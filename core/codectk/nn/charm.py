@@ -58,6 +58,7 @@ class ChannelSlices(nn.Module):
         hyper_features: channels of the mean and scale features each.
         own_view: a slice sees only its own channels of the features (then there are as many as channels of y).
         lrp: refine each decoded slice by a predicted residual (latent residual prediction).
+        layered: each slice is a layer of the file; of slices that are not there the means are taken.
     """
 
     def __init__(
@@ -69,8 +70,10 @@ class ChannelSlices(nn.Module):
         *,
         own_view: bool = False,
         lrp: bool = False,
+        layered: bool = False,
     ):
         super().__init__()
+        self.layered = layered
         self.arithmetic, self.slices, self.support, self.own_view = arithmetic, list(slices), support, own_view
         self.context = arithmetic.context_table()
         self.cc_mean_transforms, self.cc_scale_transforms = nn.ModuleList(), nn.ModuleList()
@@ -83,13 +86,16 @@ class ChannelSlices(nn.Module):
                 self.lrp_transforms.append(arithmetic.lrp_net(seen + width, width, i))
         self.prior_y = GaussianPrior("y")
 
-    def code_slices(self, coder: Any, y: Tensor | None, means: Tensor, scales: Tensor) -> Tensor:
+    def code_slices(
+        self, coder: Any, y: Tensor | None, means: Tensor, scales: Tensor, layers: int | None = None
+    ) -> Tensor:
         """Code y (B, M, h, w), or decode it when None.
 
         Args:
             coder: a tensor coder.
             y: what the analysis made.
             means, scales: hyperprior features (B, hyper_features, h, w).
+            layers: with `layered`, how many slices to send.
 
         Returns:
             y as both ends know it.
@@ -98,12 +104,18 @@ class ChannelSlices(nn.Module):
         done: list[Tensor] = []
         leading: list[Tensor] = []
         targets: Sequence[Tensor | None] = [None] * len(self.slices) if y is None else torch.split(y, self.slices, 1)
+        sent = True
         for i, target in enumerate(targets):
+            if self.layered and sent:
+                sent = coder.layer(None if layers is None else i < layers)
             mean_input = torch.cat([self._view(means, i), *leading], 1)
             mean = self.cc_mean_transforms[i](mean_input)
             index = self.cc_scale_transforms[i](torch.cat([self._view(scales, i), *leading], 1))
             residual = None if target is None else target - arithmetic.mean_value(mean)
-            symbols = coder.code(arithmetic.scale_index(index), residual, self.prior_y)
+            if sent:
+                symbols = coder.code(arithmetic.scale_index(index), residual, self.prior_y)
+            else:
+                symbols = torch.zeros_like(mean)
             known = arithmetic.reconstruct(symbols, mean)
             if len(self.lrp_transforms):
                 lrp = self.lrp_transforms[i](torch.cat([mean_input, self.context(arithmetic.as_input(known))], 1))

@@ -191,10 +191,9 @@ class ExactTable(nn.Module):
 
     @torch.no_grad()
     def freeze(self) -> None:
-        """Compute the table once; it is stored with the weights from then on."""
-        device = self.table.device if self.table is not None else "cpu"
-        self.table = None
-        self.install(self(torch.arange(-self.in_max, self.in_max + 1, device=device, dtype=torch.float32)))
+        """Compute the table once; it is stored with the weights from then on, and stays as it is."""
+        if self.table is None:
+            self.install(self(torch.arange(-self.in_max, self.in_max + 1, dtype=torch.float32)))
 
     def install(self, table: Tensor) -> None:
         """Use a stored table of 2 * in_max + 1 integers."""

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from codectk.coding.normalize import TOTAL
 from codectk.coding.tables import Tables
 from codectk.nn.quantize import clamp_ste
 
@@ -81,7 +82,7 @@ class GaussianPrior(Prior):
             scale = scale_of(torch.tensor(index, dtype=torch.float64))
             reach = max(1, math.ceil(float(scale) * 4.0))  # beyond 4 sigma the escape code is cheaper than the table
             support = torch.arange(-reach, reach + 1, dtype=torch.float64)
-            counts.append(_to_counts(self.likelihood(support, scale)))
+            counts.append(to_counts(self.likelihood(support, scale)))
             offsets.append(-reach)
         return Tables.from_counts(counts, offsets)
 
@@ -102,6 +103,7 @@ class FactorizedPrior(Prior):
     def __init__(self, label: str, channels: int, filters: tuple[int, ...] = (3, 3, 3, 3), init_scale: float = 10.0):
         super().__init__(label)
         self.channels = channels
+        self._costs: tuple[Tables, Tensor, int] | None = None
         self.medians: Tensor
         self.register_buffer("medians", torch.zeros(1, channels, 1, 1), persistent=False)
         widths = (1, *filters, 1)
@@ -131,11 +133,26 @@ class FactorizedPrior(Prior):
         return torch.abs(torch.sigmoid(sign * upper) - torch.sigmoid(sign * lower))
 
     def bits(self, value: Tensor, index: Tensor) -> Tensor:
-        """`value` is a real-valued symbol with channels on axis 1, `index` its channel, or -1 where it is absent."""
+        """`value` is a real-valued symbol with channels on axis 1, `index` its channel, or -1 where it is absent.
+
+        A prior with stored tables has no density any more; its bits are those of the tables, linear between integers.
+        """
+        if self.tables is not None:
+            return self._table_bits(value) * (index >= 0)
         shape = value.transpose(0, 1).shape
         flat = value.transpose(0, 1).reshape(self.channels, 1, -1)
         likelihood = self.likelihood(flat).reshape(shape).transpose(0, 1)
         return -torch.log2(clamp_ste(likelihood, LIKELIHOOD_MIN, 1.0)) * (index >= 0)
+
+    def _table_bits(self, value: Tensor) -> Tensor:
+        assert self.tables is not None
+        if self._costs is None or self._costs[0] is not self.tables or self._costs[1].device != value.device:
+            self._costs = (self.tables, *table_costs(self.tables, value.device))
+        _, costs, first = self._costs
+        position = clamp_ste(value.transpose(0, 1).flatten(1) - first, 0, costs.shape[1] - 1.001)
+        left = position.detach().floor().long()
+        bits = torch.lerp(costs.gather(1, left), costs.gather(1, left + 1), position - left)
+        return bits.view(value.transpose(0, 1).shape).transpose(0, 1)
 
     @torch.no_grad()
     def build_tables(self) -> Tables:
@@ -147,12 +164,33 @@ class FactorizedPrior(Prior):
             below = int((p.cumsum(0) < TAIL_MASS / 2).sum())
             above = int((p.flip(0).cumsum(0) < TAIL_MASS / 2).sum())
             stop = max(p.numel() - above, below + 1)
-            counts.append(_to_counts(p[below:stop]))
+            counts.append(to_counts(p[below:stop]))
             offsets.append(below - reach)
         return Tables.from_counts(counts, offsets)
 
 
-def _to_counts(probability: Tensor) -> np.ndarray:
+def table_costs(tables: Tables, device: torch.device | str = "cpu") -> tuple[Tensor, int]:
+    """Bits of whole numbers under each table: float32 (T, L), and the number that the first column stands for.
+
+    Beyond a table's range they grow as those of the coder's escape codes do, by two for each doubling.
+    """
+    margin = 64
+    first = int(tables.offsets.min()) - margin
+    last = int((tables.offsets + tables.sizes).max()) - 2 + margin
+    local = np.arange(first, last + 1)[None] - tables.offsets[:, None]
+    highest = tables.sizes[:, None] - 2
+    frequencies = np.take_along_axis(tables.frequencies, np.clip(local, 0, highest), 1)
+    escape = np.take_along_axis(tables.frequencies, highest + 1, 1)
+    beyond = np.maximum(np.maximum(-local, local - highest), 1)
+    bits = np.where(
+        (local >= 0) & (local <= highest),
+        np.log2(TOTAL / frequencies.clip(1)),
+        np.log2(TOTAL / escape) + 2 * np.log2(2 * beyond) + 1,
+    )
+    return torch.from_numpy(bits.astype(np.float32)).to(device), first
+
+
+def to_counts(probability: Tensor) -> np.ndarray:
     """Integer counts of the symbols and, last, of the escape symbol."""
     counts = [max(1, round(p * COUNT_TOTAL)) for p in probability.tolist()]
     return np.array([*counts, max(1, COUNT_TOTAL - sum(counts))], np.int64)

@@ -115,6 +115,13 @@ def install(network: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
     network.requires_grad_(False).eval()
 
 
+def compact_prefixes(network: nn.Module) -> tuple[str, ...]:
+    """A network's `compact` from those of its stages."""
+    return tuple(
+        f"{name}.{prefix}" for name, stage in network.named_children() for prefix in getattr(stage, "compact", ())
+    )
+
+
 def _quantize_rows(name: str, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """int8 rows and their float32 scales: weight[i] is about scale[i] * rows[i]."""
     if not np.isfinite(weight).all():

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from codectk.base.errors import CodectkError, PluginBrokenError, PluginMissingError, UsageError
+from codectk.base.errors import CodectkError, PluginBrokenError, PluginMissingError, UsageError, WeightsAbsentError
 from codectk.plugins import discover, trace
 from codectk.plugins.discover import PluginRecord
 from codectk.plugins.known import missing_codec
 from codectk.spec import hooks
-from codectk.spec.card import COMPONENT_KINDS, CodecCard
+from codectk.spec.card import CodecCard
+from codectk.spec.component import COMPONENT_KINDS
+from codectk.spec.published import PublishedWeights
 from codectk.spec.stages import Codec
 from codectk.weights.find import Found, find
 
@@ -105,12 +107,23 @@ def codec(
     Raises:
         PluginError: missing, broken or incompatible, or it built something else than a codec.
         UsageError: the plugin's own weights are the only ones it can use.
+        WeightsAbsentError: a package on the index has weights that are not here yet.
         WeightsError: there are no such weights, they are another codec's, or as the plugin raises it.
     """
     card, record = find_codec(name, distribution=distribution)
     # What lies at a path may change between two calls; its hash does not.
     named = find(weights, name, record.package) if isinstance(weights, Path) else weights
     return _build(name, device, record, named), card, record
+
+
+def codec_of_file(name: str, device: str, path: Path) -> Codec:
+    """Build a codec with the weights of a file that need not stay; it is not kept.
+
+    Raises:
+        As `codec`.
+    """
+    _, record = find_codec(name)
+    return _build.__wrapped__(name, device, record, find(path, name, record.package))
 
 
 def import_weights(codec: str, path: Path) -> tuple[Mapping[str, np.ndarray], Mapping[str, str]]:
@@ -131,6 +144,19 @@ def import_weights(codec: str, path: Path) -> tuple[Mapping[str, np.ndarray], Ma
     if not (isinstance(read, tuple) and len(read) == 2 and all(isinstance(part, Mapping) for part in read)):
         raise PluginBrokenError(f"{_name(record)} imported something else than arrays and metadata from {path}.")
     return read
+
+
+def published_weights(codec: str) -> PublishedWeights | None:
+    """Ask the plugin of `codec` where a checkpoint can be fetched; None where it names none.
+
+    Raises:
+        PluginError: as `codec`.
+    """
+    _, record = find_codec(codec)
+    published = _load(record).call("codectk_weights_published", codec=codec)
+    if not isinstance(published, PublishedWeights | None):
+        raise PluginBrokenError(f"{_name(record)} gave a {type(published).__name__} as published weights of '{codec}'.")
+    return published
 
 
 def forget() -> None:
@@ -179,6 +205,28 @@ def component(kind: str, name: str, options: Mapping[str, Any] | None = None) ->
     return built
 
 
+def stages(names: Sequence[str], options: Mapping[str, Any] | None = None) -> list[Any]:
+    """Build several components of one plugin with the same options, sharing what their codec shares.
+
+    Args:
+        names: component ids of one plugin, each at most once.
+        options: for all of them.
+
+    Raises:
+        As `component`.
+    """
+    plugin = load(names[0].split(".", 1)[0])
+    cards = {card.id: card for card in plugin.record.card.components} if plugin.record.card else {}
+    built = None
+    if len(names) > 1 and cards.keys() >= set(names):
+        built = plugin.call("codectk_stages", names=list(names), options=dict(options or {}))
+    if built is None:
+        return [component(cards[name].kind if name in cards else "analysis", name, options) for name in names]
+    if len(made := list(built)) != len(names) or None in made:
+        raise PluginBrokenError(f"{_name(plugin.record)} did not build all of {', '.join(names)} in codectk_stages.")
+    return made
+
+
 def _load(record: PluginRecord) -> LoadedPlugin:
     if record.status != "ok":
         raise discover.error_of(record)
@@ -199,9 +247,12 @@ def _load(record: PluginRecord) -> LoadedPlugin:
 
 @functools.lru_cache(maxsize=4)
 def _build(name: str, device: str, record: PluginRecord, weights: str | bytes | Found | None) -> Codec:
-    found = weights if weights is None or isinstance(weights, Found) else find(weights, name, record.package)
-    path = None if found is None else found.path
-    built = _load(record).call("codectk_codec", name=name, device=device, weights=path)
+    try:
+        found = weights if weights is None or isinstance(weights, Found) else find(weights, name, record.package)
+        path = None if found is None else found.path
+        built = _load(record).call("codectk_codec", name=name, device=device, weights=path)
+    except WeightsAbsentError as error:
+        raise error.for_codec(name) from error
     if built is None:
         raise PluginBrokenError(f"{_name(record)} lists codec '{name}' in its card but did not build it.")
     if not isinstance(built, Codec):

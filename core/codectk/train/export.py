@@ -9,8 +9,8 @@ from typing import Any
 
 from codectk.base.errors import TrainingError
 from codectk.nn.storage import Arrays, install, to_arrays
-from codectk.plugins import manager
 from codectk.train.checkpoint import load_checkpoint
+from codectk.train.network import build, fresh
 from codectk.train.recipe import Recipe, from_dict
 from codectk.weights.manifest import WeightsEntry
 from codectk.weights.store import sha256_of
@@ -41,14 +41,21 @@ def _shareable(recipe: Recipe) -> dict[str, Any]:
     nested = recipe.as_dict()
     for section, key in (("data", "labels"), ("stage", "start"), ("discriminator", "start"), ("loss", "lpips_weights")):
         if value := nested[section][key]:
-            nested[section][key] = "/".join(Path(value).parts[-2:])
+            nested[section][key] = _short(value)
+    weights = nested["stage"]["weights"]
+    nested["stage"]["weights"] = {prefix: _short(source) for prefix, source in weights.items()}
     return nested
+
+
+def _short(path: str) -> str:
+    return "/".join(Path(path).parts[-2:])
 
 
 def export(checkpoint: Path, path: Path, *, raw: bool = False) -> Exported:
     """Write the weights of a checkpoint, with integer layers frozen and coding tables built.
 
-    The file's metadata hold `codec`, `options` and `recipe` (JSON), `step`, and `config` if the options name one.
+    The file's metadata hold `codec`, `options` and `recipe` (JSON), `step`, and `config` if the options name one; those
+    of a hybrid have its recipe (TOML) as `graph` in place of `codec`.
 
     Args:
         checkpoint: of a training run.
@@ -66,16 +73,18 @@ def export(checkpoint: Path, path: Path, *, raw: bool = False) -> Exported:
     if not state["network"]:
         raise TrainingError(f"{checkpoint} holds no codec; it is from training a discriminator alone.")
     name, options = recipe.codec.name, recipe.codec.options
-    network = manager.network(name, options)
+    network = build(recipe)
     try:
         network.load_state_dict(state["network"] if raw else state["ema"]["values"])
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise TrainingError(f"{checkpoint} does not fit the network of codec '{name}': {reason}") from error
     arrays: Arrays = to_arrays(network)
-    install(manager.network(name, options), arrays)  # what cannot be loaded is not written
+    install(fresh(recipe), arrays)  # what cannot be loaded is not written
+    # A hybrid's weights are for a recipe; nobody can name it as a codec.
+    owner = {"codec": name} if recipe.graph is None else {"graph": recipe.graph.toml()}
     metadata = {
-        "codec": name,
+        **owner,
         "options": json.dumps(options),
         "recipe": json.dumps(_shareable(recipe)),
         "step": str(state["step"]),

@@ -8,10 +8,11 @@ import torch
 from torch import nn
 
 from codectk.base.errors import UsageError
-from codectk.plugins import manager
 from codectk.train.adversary import build_discriminator, load_pretrained
 from codectk.train.data import Crops
 from codectk.train.labels import LabelMaps
+from codectk.train.lessons import Lessons
+from codectk.train.network import build, card_of
 from codectk.train.pretraining import Pretrainer
 from codectk.train.recipe import Recipe
 from codectk.train.scale import World
@@ -47,10 +48,12 @@ def make(recipe: Recipe, load: Load, world: World, device: torch.device, *, fres
     if recipe.stage.objective == "discriminator":
         alone = _discriminator(recipe, fresh, say)
         return Pretrainer(recipe, alone, *load(_labelled(alone)), world, device)
-    network = manager.network(recipe.codec.name, recipe.codec.options)
-    knobs = knob_values(recipe.stage, manager.find_codec(recipe.codec.name)[0])
+    network = build(recipe)
+    knobs = knob_values(recipe.stage, card_of(recipe))
     if fresh:
         begin(network, recipe.stage)
+    if recipe.stage.objective == "lesson":
+        return Lessons(recipe, network, load(False)[0], world, device)
     if not recipe.discriminator.name:
         return Trainer(recipe, network, *load(False), knobs, world, device)
     opponent = _discriminator(recipe, fresh, say)
@@ -63,11 +66,15 @@ def _check(recipe: Recipe) -> None:
     if stage.objective == "discriminator":
         if not discriminator.name:
             raise UsageError("stage.objective = 'discriminator' needs discriminator.name.")
-        if stage.start or stage.train or stage.copy or stage.knobs:
+        if stage.weights or stage.start or stage.train or stage.copy or stage.knobs:
             raise UsageError(
-                "start, train, copy and knobs of [stage] are about the codec, "
+                "weights, start, train, copy and knobs of [stage] are about the codec, "
                 "which is not trained with stage.objective = 'discriminator'."
             )
+    elif stage.objective == "lesson" and (discriminator.name or stage.knobs):
+        raise UsageError("stage.objective = 'lesson' leaves no place for [discriminator] and stage.knobs.")
+    elif bool(stage.lesson) != (stage.objective == "lesson"):
+        raise UsageError("stage.objective = 'lesson' and a stage.lesson belong together.")
     elif not discriminator.name and (discriminator.weight or discriminator.start):
         raise UsageError("The weight and start of [discriminator] need its name.")
 

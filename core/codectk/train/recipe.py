@@ -1,18 +1,22 @@
-"""Training recipes: a TOML file, overridden by `--set section.key=value`."""
+"""Training recipes: a TOML file, overridden by `--set section.key=value`.
+
+The codec is an installed one, [codec], or a hybrid that the recipe describes slot by slot (`codectk.pipeline.recipe`).
+"""
 
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from codectk.base.errors import InputError, UsageError
+from codectk.base.errors import UsageError
+from codectk.pipeline.recipe import GRAPH, Graph, graph_of, has_graph
+from codectk.pipeline.tables import Document, override, read_document
 
 PRECISIONS = ("float32", "bfloat16")
-OBJECTIVES = ("codec", "discriminator")
+OBJECTIVES = ("codec", "discriminator", "lesson")
 
 
 def _number(default: Any, low: float, high: float = math.inf) -> Any:
@@ -31,7 +35,7 @@ class CodecSection:
 @dataclass(frozen=True)
 class DataSection:
     """Random crops (pixels), `batch` of them per step over all processes; `min_side` drops smaller pictures;
-    pictures are reduced by a random factor in [`scale_min`, 1] first.
+    pictures are reduced by a random factor in [`scale_min`, 1] first; `mirror` flips and transposes crops at random.
 
     `labels` is a folder of label maps, for a discriminator that needs them: PNGs of mode L (0 void, 1..N groups), each
     of the size of the picture with the same stem.
@@ -41,6 +45,7 @@ class DataSection:
     batch: int = _number(8, 1)
     min_side: int = _number(128, 1)
     scale_min: float = _number(1.0, 0.01, 1.0)
+    mirror: bool = True
     labels: str = ""
 
 
@@ -82,18 +87,24 @@ class OptimSection:
 class StageSection:
     """One stage of a training that has several.
 
+    `weights` takes parts of the network from weights that code already: { prefix = source }, where a source is an
+    installed codec, a safetensors file or a checkpoint, with ":prefix" behind it if the part has another place there or
+    is not quite the same; then what both have is taken.
     `start` is a checkpoint from whose averaged weights the network starts, with a fresh optimizer at step 0. `copy`
     then copies, once, the weights below one dotted prefix to another: { target = source }. `train` lists prefixes of
     the parameters that are trained, none for all; the others stay as they are, to the bit. `knobs` gives values for
     the codec's knobs other than quality. With the `objective` "discriminator" there is no codec: the discriminator
-    alone is pre-trained on real pictures.
+    alone is pre-trained on real pictures. With "lesson" the network says itself what it is to learn from a picture;
+    `lesson` names one of those that it has.
     """
 
+    weights: Mapping[str, str] = field(default_factory=dict, metadata={"items": (str,)})
     start: str = ""
     train: list[str] = field(default_factory=list, metadata={"items": (str,)})
     copy: Mapping[str, str] = field(default_factory=dict, metadata={"items": (str,)})
     knobs: Mapping[str, float | int] = field(default_factory=dict, metadata={"items": (float, int)})
     objective: str = field(default="codec", metadata={"choices": OBJECTIVES})
+    lesson: str = ""
 
 
 @dataclass(frozen=True)
@@ -127,7 +138,7 @@ class RunSection:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A whole recipe."""
+    """A whole recipe. `graph` describes a hybrid; then `codec` only has its name."""
 
     codec: CodecSection = CodecSection()
     data: DataSection = DataSection()
@@ -136,12 +147,24 @@ class Recipe:
     stage: StageSection = StageSection()
     discriminator: DiscriminatorSection = DiscriminatorSection()
     run: RunSection = RunSection()
+    graph: Graph | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """Nested tables of plain values, from which `from_dict` makes the recipe again."""
+        sections = asdict(replace(self, graph=None))
+        del sections["graph"]
+        if self.graph is not None:
+            del sections["codec"]
+            sections |= self.graph.tables()
+        return sections
+
+    @property
+    def network(self) -> object:
+        """What the network is made of; recipes that are alike in it can go on from each other's checkpoints."""
+        return self.codec if self.graph is None else (self.graph.slots, self.graph.adapters)
 
 
-SECTIONS: dict[str, type] = {f.name: type(f.default) for f in fields(Recipe)}
+SECTIONS: dict[str, type] = {f.name: type(f.default) for f in fields(Recipe) if f.name != "graph"}
 Section = TypeVar("Section")
 
 
@@ -151,36 +174,46 @@ def load_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     Raises:
         InputError: the file is missing or not TOML.
         UsageError: an unknown section or key, or a value of the wrong type or out of range.
+        PluginError: a plugin that a hybrid needs is missing or broken.
     """
-    try:
-        data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"Cannot read the recipe {path}: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not a TOML recipe: {error}.") from error
-    return from_dict(data, str(path), overrides)
+    return _of(read_document(path, overrides))
 
 
 def from_dict(data: Mapping[str, Any], where: str = "The recipe", overrides: Iterable[str] = ()) -> Recipe:
     """A recipe from nested mappings, with overrides applied, checked.
 
     Raises:
-        UsageError: as `load_recipe`.
+        UsageError, PluginError: as `load_recipe`.
     """
-    for override in overrides:
-        data = _override(data, override)
-    if unknown := sorted(set(data) - set(SECTIONS)):
+    for given in overrides:
+        data, _ = override(data, given)
+    return _of(Document(data, where))
+
+
+def _of(document: Document) -> Recipe:
+    data, where = document.data, document.where
+    known = (*SECTIONS, *GRAPH)
+    if unknown := sorted(set(data) - set(known)):
         raise UsageError(f"{where}: unknown section [{unknown[0]}]; sections are {', '.join(SECTIONS)}.")
+    graph = graph_of(document) if has_graph(data) else None
     sections: dict[str, Any] = {
-        name: _section(SECTIONS[name], values, f"{where} [{name}]") for name, values in data.items()
+        name: _section(SECTIONS[name], values, f"{where} [{name}]") for name, values in data.items() if name in SECTIONS
     }
-    return Recipe(**sections)
+    if graph is not None:
+        sections["codec"] = CodecSection(graph.name)
+    return Recipe(**sections, graph=graph)
 
 
 def differences(left: Recipe, right: Recipe) -> list[str]:
     """Names `section.key` of what differs, in the recipe's order."""
-    a, b = left.as_dict(), right.as_dict()
-    return [f"{section}.{key}" for section in a for key in a[section] if a[section][key] != b[section][key]]
+    a, b = _flat(left.as_dict()), _flat(right.as_dict())
+    return [name for name in dict.fromkeys((*a, *b)) if name not in a or name not in b or a[name] != b[name]]
+
+
+def _flat(sections: Mapping[str, Any]) -> dict[str, Any]:
+    flat = {key: value for key, value in sections.items() if not isinstance(value, Mapping)}
+    tables = {key: value for key, value in sections.items() if isinstance(value, Mapping)}
+    return flat | {f"{section}.{key}": value for section, table in tables.items() for key, value in table.items()}
 
 
 def _section(kind: type[Section], values: object, where: str) -> Section:
@@ -214,25 +247,3 @@ def _value(value: Any, default: Any, limits: Mapping[str, Any], what: str) -> An
     if "choices" in limits and value not in limits["choices"]:
         raise UsageError(f"{what} must be one of {', '.join(limits['choices'])}, not {value!r}.")
     return value
-
-
-def _override(data: Mapping[str, Any], override: str) -> dict[str, Any]:
-    """A copy of `data` with one value replaced."""
-    name, separator, text = override.partition("=")
-    path = name.strip().split(".")
-    if not separator or len(path) < 2 or not all(path):
-        raise UsageError(f"An override is given as --set section.key=value, not '{override}'.")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text
-    changed = dict(data)
-    at = changed
-    for part in path[:-1]:
-        inner = at.get(part, {})
-        if not isinstance(inner, Mapping):
-            raise UsageError(f"--set {override}: '{part}' is a value, not a table.")
-        at[part] = dict(inner)
-        at = at[part]
-    at[path[-1]] = value
-    return changed

@@ -105,7 +105,7 @@ class Steps(ABC):
             TrainingError: it was made for another network, or for another kind of training.
         """
         saved = from_dict(state["recipe"])
-        if saved.codec != self.recipe.codec:
+        if saved.network != self.recipe.network:
             raise TrainingError("The checkpoint was made for another network than this recipe's.")
         if saved.stage.objective != self.recipe.stage.objective:
             raise TrainingError("The checkpoint was made with another stage.objective than this recipe's.")

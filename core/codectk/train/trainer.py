@@ -8,22 +8,19 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from codectk.base.errors import UsageError
 from codectk.base.types import Context
 from codectk.nn.coders import Meter
 from codectk.pipeline import wire
 from codectk.pipeline.stages import forward
 from codectk.train import draws
 from codectk.train.adversary import Adversary
-from codectk.train.average import Average
 from codectk.train.data import Crops
-from codectk.train.descent import Descent
 from codectk.train.labels import LabelMaps
+from codectk.train.learner import Learner
 from codectk.train.losses import RateDistortion
 from codectk.train.recipe import Recipe
 from codectk.train.scale import World
-from codectk.train.stage import trained
-from codectk.train.steps import Measured, Steps
+from codectk.train.steps import Measured
 
 
 class Pictures(NamedTuple):
@@ -35,18 +32,16 @@ class Pictures(NamedTuple):
     latents: dict[str, Tensor]
 
 
-class Trainer(Steps):
-    """Trains a network that wires its stages into a codec (`network.codec()`).
+class Trainer(Learner):
+    """Trains a network for rate and distortion.
 
     Args:
-        recipe, crops, labels, world, device: as for `Steps`.
-        network: the module to train, with the weights it starts from.
+        recipe, network, crops, labels, world, device: as for `Learner`.
         knobs: values of the codec's knobs other than quality.
         discriminator: what it is trained against, or None.
 
     Raises:
-        UsageError: the recipe does not fit the codec, the data or the number of processes.
-        ContractError: the stages do not fit together.
+        As `Learner`.
     """
 
     def __init__(
@@ -60,24 +55,14 @@ class Trainer(Steps):
         device: torch.device,
         discriminator: nn.Module | None = None,
     ):
-        super().__init__(recipe, crops, labels, world, device)
+        super().__init__(recipe, network, crops, labels, world, device)
         self.knobs = knobs
-        self.network = network.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-        self.codec = network.codec()  # type: ignore[operator]
-        wire.check(self.codec)
-        if recipe.data.crop % self.codec.stride:
-            raise UsageError(f"Crops for {self.codec.id} must be multiples of {self.codec.stride} pixels.")
         self.loss = RateDistortion(recipe.loss, recipe.data.crop, device)
-        names = [name for name, _ in network.named_parameters()]
-        chosen = trained(names, recipe.stage.train)
-        self.descent = Descent(self.network, chosen, recipe.optim)
-        self.average = Average(self.network, recipe.optim.ema, set(names).difference(chosen))
         self.adversary: Adversary | None = None
-        self.descents = [self.descent]
         if discriminator is not None:
             wire.check_needs(self.codec, "discriminator", discriminator.needs)  # type: ignore[arg-type]
             self.adversary = Adversary(discriminator, recipe, device, self._autocast)
-            self.descents.append(self.adversary.descent)
+            self.descents = [*self.descents, self.adversary.descent]
 
     def _backward(self) -> dict[str, Tensor]:
         (loss, row), shown = self._measure()
@@ -132,23 +117,12 @@ class Trainer(Steps):
 
         return nn.ModuleDict({"codec": self.network, "discriminator": adversary.module}), both
 
-    def _stepped(self) -> None:
-        self.average.update(self.network)
-
     def _state(self) -> dict[str, Any]:
-        state = {
-            "network": self.network.state_dict(),
-            "ema": self.average.state(),
-            "optimizer": self.descent.optimizer.state_dict(),
-        }
+        state = super()._state()
         return state if self.adversary is None else {**state, "discriminator": self.adversary.state()}
 
     def _load(self, state: Mapping[str, Any], saved: Recipe) -> None:
-        self.network.load_state_dict(state["network"])
-        parameters = dict(self.network.named_parameters())
-        before = [name for name in state["network"] if name in parameters]
-        self.descent.load(state["optimizer"], trained(before, saved.stage.train))
-        self.average.load(state["ema"])
+        super()._load(state, saved)
         if ("discriminator" in state) != (self.adversary is not None):
             raise ValueError("one of the two runs has a discriminator, the other one has not")
         if self.adversary is not None:

@@ -51,7 +51,7 @@ def find(weights: str | bytes | Path, codec: str, package: str) -> Found:
         WeightsError: there are none, several, damaged ones, or they are for another codec.
     """
     if isinstance(weights, bytes):
-        path, entry = find_by_hash(weights, package)
+        path, entry = find_by_hash(weights, package, _stored_for(codec))
         found = Found(path, label_of(path)[0], weights.hex()) if entry is None else _listed(path, entry)
     elif isinstance(weights, Path):
         found = Found(weights, weights.stem, sha256_of(weights))
@@ -72,7 +72,7 @@ def _find_text(text: str, codec: str, package: str) -> Found:
     paths = [path for path in stored() if means(text, *label_of(path))]
     if not paths:
         have = [str(_listed(Path(entry.file), entry)) for entry in entries]
-        have += [str(Found(path, *label_of(path))) for path in stored() if _is_for(path, codec)]
+        have += _stored_for(codec)
         raise WeightsError(f"There are no weights '{text}' for codec '{codec}'; it has {', '.join(have) or 'none'}.")
     if len(paths) > 1:
         listed = ", ".join(path.stem for path in paths)
@@ -93,6 +93,11 @@ def means(text: str, name: str, digest: str) -> bool:
 
 def _listed(path: Path, entry: WeightsEntry) -> Found:
     return Found(path, entry.name, entry.sha256, listed=True)
+
+
+def _stored_for(codec: str) -> list[str]:
+    """Names of the weights in the store that are for a codec."""
+    return [str(Found(path, *label_of(path))) for path in stored() if _is_for(path, codec)]
 
 
 def _is_for(path: Path, codec: str) -> bool:

@@ -11,14 +11,14 @@ import os
 import re
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from codectk.base.atomic import atomic_write
-from codectk.base.errors import OutputError, WeightsError
+from codectk.base.errors import OutputError, WeightsAbsentError, WeightsError
 from codectk.weights.manifest import WeightsEntry, is_weights_name, package_folder, read_manifest
 from codectk.weights.tensors import read_metadata, save_tensors
 
@@ -60,6 +60,7 @@ def resolve(entry: WeightsEntry, package: str) -> Path:
 
     Raises:
         PluginMissingError: the package is not installed.
+        WeightsAbsentError: there is no such file, but `plugins.pulling.pull` can make it.
         WeightsError: there is no such file, or what is there has another hash.
     """
     candidates = [path for path in (package_folder(package) / entry.file, _stored_path(entry)) if path.is_file()]
@@ -72,20 +73,22 @@ def resolve(entry: WeightsEntry, package: str) -> Path:
             f"The weights {entry.name} in {path} are damaged or not the right ones: "
             f"expected sha256 {entry.sha256}, found {found}."
         )
+    if entry.package and not refusal:
+        raise WeightsAbsentError(entry.name, size=entry.bytes, package=entry.package, licence=entry.licence)
     raise WeightsError(
         refusal
         or f"The weights {entry.name} ({entry.bytes:,} bytes, sha256 {entry.sha256}) of {package} are neither in the "
-        f"package nor in {store_folder()}; "
-        + ("fetch them with codectk weights pull." if entry.package else "add the file with codectk weights import.")
+        f"package nor in {store_folder()}; add the file with codectk weights import."
     )
 
 
-def find_by_hash(prefix: bytes, package: str) -> tuple[Path, WeightsEntry | None]:
+def find_by_hash(prefix: bytes, package: str, others: Sequence[str] = ()) -> tuple[Path, WeightsEntry | None]:
     """Find the weights that a `.ctk` file names.
 
     Args:
         prefix: first 4 bytes of the sha256 of the weights file, as in the `.ctk` header.
         package: top-level import name of the codec's plugin.
+        others: weights in the store that are for the codec too, for the message.
 
     Returns:
         The verified file, and its entry in the package's manifest or None if it is only in the store.
@@ -108,7 +111,7 @@ def find_by_hash(prefix: bytes, package: str) -> tuple[Path, WeightsEntry | None
             if found.startswith(wanted):
                 return path, None
             refusal = f"The weights in {path} are damaged: expected a sha256 that starts with {wanted}, found {found}."
-    have = ", ".join(f"{entry.name} ({entry.sha256[:8]})" for entry in entries) or "none"
+    have = ", ".join([*(f"{entry.name} ({entry.sha256[:8]})" for entry in entries), *others]) or "none"
     raise WeightsError(
         refusal
         or f"The weights with sha256 {wanted}... that the file names are missing; {package} knows {have}; "
@@ -150,8 +153,26 @@ def add(source: str | os.PathLike[str], name: str, *, sha256: str | None = None)
     digest = sha256_of(source)
     if sha256 is not None and digest != sha256:
         raise WeightsError(f"{source} is not the weights {name}: expected sha256 {sha256}, found {digest}.")
-    target = store_folder() / stored_name(name, digest)
-    if target.is_file() and sha256_of(target) == digest:
+    return keep(source, stored_name(name, digest), digest)
+
+
+def keep(source: str | os.PathLike[str], name: str, sha256: str) -> Path:
+    """Copy a file into the store.
+
+    Args:
+        source: the file, whose content was checked.
+        name: of the file in the store.
+        sha256: its hash, 64 hexadecimal digits.
+
+    Returns:
+        Where it is now. A file that was there already is left alone if intact, else replaced.
+
+    Raises:
+        WeightsError: the file does not have this hash any more.
+        OutputError: the store cannot be written.
+    """
+    target = store_folder() / name
+    if target.is_file() and sha256_of(target) == sha256:
         return target
     _make_folder()
     copied = hashlib.sha256()
@@ -159,7 +180,7 @@ def add(source: str | os.PathLike[str], name: str, *, sha256: str | None = None)
         while block := reader.read(_BLOCK):
             copied.update(block)
             writer.write(block)
-        if copied.hexdigest() != digest:
+        if copied.hexdigest() != sha256:
             raise WeightsError(f"{source} changed while it was copied; try again.")
     return target
 

@@ -66,26 +66,32 @@ def save_tensors(
         file.write(_sorted_header(data))
 
 
-def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
+def read_metadata(path: str | os.PathLike[str], start: int = 0, size: int | None = None) -> dict[str, str]:
     """Read the texts stored in a safetensors file; needs no package for it.
+
+    Args:
+        path: the file, or one that holds it as a part.
+        start: where in `path` it begins, in bytes.
+        size: its bytes; None for all up to the end of `path`.
 
     Raises:
         WeightsError: no such file, or not a safetensors file (pickles are told so).
     """
-    texts = _read_header(path).get("__metadata__", {})
+    texts = _read_header(path, start, size).get("__metadata__", {})
     return {str(key): str(value) for key, value in texts.items()}
 
 
-def _read_header(path: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
+def _read_header(path: str | os.PathLike[str], start: int = 0, size: int | None = None) -> dict[str, dict[str, Any]]:
     """The JSON header: a table by tensor name, and "__metadata__" if there is any.
 
     Raises:
         WeightsError: no such file, or not a safetensors file.
     """
     try:
-        size = Path(path).stat().st_size
+        size = Path(path).stat().st_size - start if size is None else size
         with open(path, "rb") as file:
-            head = file.read(_LENGTH.size)
+            file.seek(start)
+            head = file.read(min(size, _LENGTH.size))
             length = _LENGTH.unpack(head)[0] if len(head) == _LENGTH.size else 0
             text = file.read(length) if 2 <= length <= min(size - _LENGTH.size, _MAX_HEADER_BYTES) else b""
     except OSError as error:

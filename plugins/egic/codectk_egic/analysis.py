@@ -22,9 +22,12 @@ LOW_GAIN, HIGH_GAIN = 0.25, 1.2
 class Analysis(nn.Module):
     """EGIC's encoder network without the hyper-encoder. Values: `y` float32 (B, M, H/16, W/16)."""
 
+    compact = ("g_a",)
+
     def __init__(self, config: Config):
         super().__init__()
         self.produces = latent_specs(config)
+        self.without_knobs = frozenset() if config.exact else frozenset({"quality"})
         head, ratio = config.head_dim, config.mlp_ratio
         embed = PatchEmbed(3, config.analysis[0].dim, config.embed)
         self.g_a = Channels(nn.Sequential(embed, *down_layers(config.analysis, head, ratio)))

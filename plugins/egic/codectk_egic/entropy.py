@@ -78,10 +78,14 @@ class Both(nn.ModuleList):
 class EntropyModel(ChannelSlices):
     """See the module's text. Latents: `y` float32 (B, M, h, w)."""
 
+    compact = ("h_a",)
+
     def __init__(self, config: Config):
         arithmetic = Exact(config) if config.exact else Float(config)
         super().__init__(arithmetic, config.slices, config.support, config.hyper_features, own_view=config.own_view)
         self.arithmetic: Exact | Float = arithmetic
+        self.portable = config.exact
+        self.without_knobs = frozenset() if config.exact else frozenset({"quality"})
         self.needs = self.gives = latent_specs(config)
         embed = PatchEmbed(config.latent, config.hyper_analysis[0].dim, 2)
         layers = down_layers(config.hyper_analysis, config.head_dim, config.mlp_ratio)

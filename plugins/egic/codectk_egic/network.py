@@ -9,6 +9,7 @@ from torch import nn
 
 from codectk.nn.backend import TorchBackend
 from codectk.nn.configurations import configured
+from codectk.nn.storage import compact_prefixes
 from codectk.spec.stages import Codec
 from codectk_egic.analysis import Analysis
 from codectk_egic.config import CONFIGS, Config
@@ -22,10 +23,9 @@ class Network(nn.Module):
 
     Attributes:
         analysis, entropy_model, synthesis, post: the stages.
-        compact: where eight bits a weight suffice: the transforms but for the linear path, which carries the picture.
+        compact: prefixes where eight bits a weight suffice: the transforms but for the linear path, which carries the
+            picture.
     """
-
-    compact = ("analysis.g_a", "entropy_model.h_a", "synthesis.g_s")
 
     def __init__(self, config: Config):
         super().__init__()
@@ -34,6 +34,7 @@ class Network(nn.Module):
         self.entropy_model = EntropyModel(config)
         self.synthesis = Synthesis(config)
         self.post = OutputResidualPrediction(config)
+        self.compact = compact_prefixes(self)
 
     def codec(self, weights_hash: str = "", device: str = "cpu") -> Codec:
         """The stages wired together, sharing this network's weights."""

@@ -17,7 +17,6 @@ STAGES = {
     "egic.swin_analysis": "analysis",
     "egic.charm": "entropy_model",
     "egic.swin_synthesis": "synthesis",
-    "egic.orp": "post",
 }
 
 
@@ -69,7 +68,12 @@ def codectk_synthesis(name: str, options: Mapping[str, Any]) -> Any:
 
 @hookimpl
 def codectk_post(name: str, options: Mapping[str, Any]) -> Any:
-    return _stage(name, "post", options)
+    """Output residual prediction; see `codectk_egic.orp.build` for the options."""
+    if name != "egic.orp":
+        return None
+    from codectk_egic.orp import build
+
+    return build(options)
 
 
 @hookimpl

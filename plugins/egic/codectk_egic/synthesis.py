@@ -27,9 +27,12 @@ class Synthesis(nn.Module):
     linear path, or zero.
     """
 
+    compact = ("g_s",)
+
     def __init__(self, config: Config):
         super().__init__()
         self.needs = latent_specs(config)
+        self.without_knobs = frozenset() if config.exact else frozenset({"quality"})
         self.reveals = feature_specs(config)
         layers = up_layers(config.synthesis, config.last.dim, config.head_dim, config.mlp_ratio)
         self.g_s = Channels(layers)

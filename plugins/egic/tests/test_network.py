@@ -112,7 +112,7 @@ def test_the_estimated_rate_is_the_real_one(exported: Network):
     counter, encoder = Counter(), Encoder()
     for coder in (counter, encoder):
         code(exported.codec(), coder, values, ctx)
-    assert len(encoder.finish()) * 8 == pytest.approx(counter.bits, rel=0.01, abs=64)
+    assert len(encoder.finish()[0]) * 8 == pytest.approx(counter.bits, rel=0.01, abs=64)
 
 
 def test_quality_lowers_the_error(trained: Network):

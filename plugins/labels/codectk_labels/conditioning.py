@@ -17,6 +17,8 @@ from codectk_labels.segmenter import Segmenter
 class Labels:
     """Label maps int64 (B, H, W), 1..13, of pictures float (B, 3, H, W) in [0, 1]; never void."""
 
+    tells = "labels"
+
     def __init__(self, segmenter: Segmenter, sides: Sequence[int] = SIDES):
         self.segmenter, self.sides = segmenter, tuple(sides)
 

@@ -19,7 +19,7 @@ from codectk_segpic import prototypes
 from codectk_segpic.config import Config
 from codectk_segpic.layers import WAM, Down
 from codectk_segpic.rat import RAT, NoRAT
-from codectk_segpic.regions import AREA_SLACK, Regions
+from codectk_segpic.regions import AREA_SLACK, Regions, regions_of
 
 LOW_GAIN, HIGH_GAIN = 1.0, 6.0
 """Initial gain of y at quality 0 and 100: the quantization steps that suit an orthonormal transform there."""
@@ -37,9 +37,17 @@ class Analysis(nn.Module):
     `regions` the partition.
     """
 
+    compact = ("g_a", "dyn")
+
     def __init__(self, config: Config, proto_decoder: nn.Module, rounded: Callable[[Tensor], Tensor]):
         super().__init__()
         self.produces = latent_specs(config)
+        self.labels = config.labels
+        self.listens: tuple[str, ...] = ()
+        if config.has("regions"):
+            self.listens = ("labels at stride 16",) if config.labels else ("regions",)
+        self.shared = {"g_sb": proto_decoder} if config.has("regions") else {}
+        self.without_knobs = frozenset() if config.exact else frozenset({"quality"})
         first, mid = config.mid
         strides = (1, 2, 2) if config.stem == 4 else (2, 2, 2, 2)
         head = 3 * config.stem**2
@@ -56,8 +64,8 @@ class Analysis(nn.Module):
             else [Down(mid, mid, k[2]), Down(mid, config.latent, k[3])]
         )
         self.g_a2 = nn.Sequential(*deep, WAM(config.latent, 4, config.heads, config.wam_units[1]))
-        self.g_ab = prototypes.encoder(mid, config.code_mid)
-        self.g_ab2 = prototypes.encoder(config.latent, config.code_deep)
+        self.g_ab = prototypes.encoder(mid, config.code_mid) if config.has("regions") else None
+        self.g_ab2 = prototypes.encoder(config.latent, config.code_deep) if config.has("regions") else None
         self.proto_decoder = [proto_decoder]  # in a list: owned (and saved) by the network, not by this stage
         self.rounded = rounded
         self.cell_slack = AREA_SLACK if config.exact else 0.0
@@ -67,11 +75,15 @@ class Analysis(nn.Module):
         self.blend = nn.Parameter(torch.full((1, config.latent, 1, 1), 0.05)) if config.linear else None
         self.gain = Gain(config.latent, LOW_GAIN, HIGH_GAIN) if config.exact else None
 
-    def prepare(self, x: Tensor, condition: Regions, ctx: Context) -> Mapping[str, Any]:
+    def prepare(self, x: Tensor, condition: Regions | Tensor, ctx: Context) -> Mapping[str, Any]:
         """Everything that does not depend on the quality knob."""
         if self.linear is not None:
             x = 4 * (x - 0.5)
         feature = self.g_a1(x)
+        if self.g_ab is None or self.g_ab2 is None:
+            y = self.g_a2(feature)
+            return {"y": (y if self.linear is None else self.blend * y + self.linear(x)).float()}
+        condition = regions_of(condition, self.labels)
         p_mid = self.g_ab(condition.pool(feature, self.cell_slack))
         decoded = self.proto_decoder[0](self.rounded(p_mid).to(p_mid.dtype))
         expanded = condition.expand(decoded, *feature.shape[2:])
@@ -87,14 +99,17 @@ class Analysis(nn.Module):
             return prepared
         return {**prepared, "y": prepared["y"] * self.gain(ctx.knobs["quality"])}
 
-    def __call__(self, x: Tensor, condition: Regions, ctx: Context) -> Mapping[str, Any]:
+    def __call__(self, x: Tensor, condition: Regions | Tensor, ctx: Context) -> Mapping[str, Any]:
         return self.finish(self.prepare(x, condition, ctx), ctx)
 
 
 def latent_specs(config: Config) -> tuple[LatentSpec, ...]:
     """What analysis, entropy model and synthesis agree on."""
+    y = LatentSpec("y", config.latent, 16)
+    if not config.has("regions"):
+        return (y,)
     return (
-        LatentSpec("y", config.latent, 16),
+        y,
         LatentSpec("p_mid", config.code_mid[-1], None, "factorized"),
         LatentSpec("p_deep", config.code_deep[-1], None, "factorized"),
         LatentSpec("regions", None, None, "labels"),

@@ -22,6 +22,8 @@ class Conditioning(nn.Module):
         clusters: regions per training crop.
     """
 
+    tells = "regions"
+
     def __init__(self, p_grid: float = 0.75, clusters: int = 8):
         super().__init__()
         self.p_grid, self.clusters = p_grid, clusters

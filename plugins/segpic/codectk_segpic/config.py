@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 PARTS = ("rat", "prototypes", "sal", "lrp", "masks")
 """Parts that an ablation can leave out: RATs, decoded prototypes (zeros instead), SALs, LRP, masks in training."""
+LEAVABLE = (*PARTS, "regions")
+"""A hybrid can also do without all that has to do with regions (RATs, prototypes, masks): an ordinary codec of y."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,9 @@ class Config:
         shortcuts: every change of resolution behind the stem has a parameter-free shortcut.
         exact: integer entropy path (portable files) and one model for all qualities, instead of the published
             method's float networks for one rate.
-        without: parts left out for an ablation, of `PARTS`.
+        without: parts left out, for an ablation or a hybrid, of `LEAVABLE`.
+        labels: regions are the labels of a map with so many, which the file carries; 0: a grid, or masks in training.
+        own_view: slices see only their own channels of the hyper features (then there are as many as channels of y).
     """
 
     stem: int
@@ -59,14 +63,17 @@ class Config:
     shortcuts: bool
     exact: bool
     without: tuple[str, ...] = ()
+    labels: int = 0
+    own_view: bool = False
 
     def __post_init__(self) -> None:
-        if unknown := sorted(set(self.without) - set(PARTS)):
-            raise TypeError(f"there is no part '{unknown[0]}' to leave out; parts are {', '.join(PARTS)}")
+        if unknown := sorted(set(self.without) - set(LEAVABLE)):
+            raise TypeError(f"there is no part '{unknown[0]}' to leave out; parts are {', '.join(LEAVABLE)}")
 
     def has(self, part: str) -> bool:
         """Whether a part that can be left out is there."""
-        return part not in self.without
+        of_regions = part in ("rat", "prototypes", "masks") and "regions" in self.without
+        return part not in self.without and not of_regions
 
 
 SMALL = Config(

@@ -8,16 +8,26 @@ from typing import Any
 import torch
 from torch import nn
 
+from codectk.base.errors import UsageError
 from codectk.nn.backend import TorchBackend
 from codectk.nn.configurations import configured
+from codectk.nn.storage import compact_prefixes
 from codectk.spec.stages import Codec
 from codectk_segpic import prototypes
 from codectk_segpic.analysis import Analysis
 from codectk_segpic.conditioning import Conditioning
 from codectk_segpic.config import CONFIGS, Config
-from codectk_segpic.entropy import EntropyModel
+from codectk_segpic.entropy import EntropyModel, PrototypeCoder
 from codectk_segpic.layers import Down, Up
 from codectk_segpic.synthesis import Synthesis
+
+STAGES = {
+    "regions": "conditioning",
+    "rat_analysis": "analysis",
+    "charm_lrp": "entropy_model",
+    "rat_synthesis": "synthesis",
+}
+"""Components that are stages of the codec, and what they are in it."""
 
 
 class Network(nn.Module):
@@ -26,29 +36,23 @@ class Network(nn.Module):
     Attributes:
         g_sb: decoder of the middle prototypes, used at both ends.
         conditioning, analysis, entropy_model, synthesis: the stages.
-        compact: where eight bits a weight suffice: the transforms but for the linear path, which carries the picture.
+        compact: prefixes where eight bits a weight suffice: the transforms but for the linear path, which carries the
+            picture.
     """
-
-    compact = (
-        "analysis.g_a",
-        "analysis.dyn",
-        "entropy_model.h_a",
-        "entropy_model.dyn_enc",
-        "synthesis.g_s",
-        "synthesis.dyn",
-    )
 
     def __init__(self, config: Config):
         super().__init__()
         self.config = config
         mid = config.mid[-1]
-        self.g_sb = prototypes.decoder(config.code_mid[-1], config.decode, mid)
+        g_sb = prototypes.decoder(config.code_mid[-1], config.decode, mid)
         if not config.has("prototypes"):
-            self.g_sb.append(prototypes.Silence())
+            g_sb.append(prototypes.Silence())
+        self.g_sb = g_sb if config.has("regions") else None
         self.conditioning = Conditioning() if config.has("masks") else Conditioning(p_grid=1.0)
         self.entropy_model = EntropyModel(config)
-        self.analysis = Analysis(config, self.g_sb, self.entropy_model.rounded_mid)
-        self.synthesis = Synthesis(config, self.g_sb)
+        self.analysis = Analysis(config, g_sb, self.entropy_model.rounded_mid)
+        self.synthesis = Synthesis(config, g_sb)
+        self.compact = compact_prefixes(self)
         if config.exact:
             self._wake_side_information()
         if not config.has("sal"):
@@ -59,7 +63,7 @@ class Network(nn.Module):
     @torch.no_grad()
     def _wake_side_information(self) -> None:
         """Start with codes of several units: codes that all round to zero say nothing and never learn to speak."""
-        for encoder in (self.entropy_model.h_a, self.analysis.g_ab, self.analysis.g_ab2):
+        for encoder in filter(None, (self.entropy_model.h_a, self.analysis.g_ab, self.analysis.g_ab2)):
             for layer in encoder:
                 if isinstance(layer, nn.Conv2d):
                     nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
@@ -79,6 +83,19 @@ class Network(nn.Module):
             backend=TorchBackend(device),
             without_knobs=frozenset() if self.config.exact else frozenset({"quality"}),
         )
+
+    def part(self, name: str) -> nn.Module:
+        """The stage with a component's name, such as "charm_lrp".
+
+        Raises:
+            UsageError: this configuration has nothing to code beside y.
+        """
+        if name != "prototype_coder":
+            stage: nn.Module = getattr(self, STAGES[name])
+            return stage
+        if not self.config.has("regions"):
+            raise UsageError("segpic.prototype_coder codes what belongs to regions, but without has 'regions'.")
+        return PrototypeCoder(self.entropy_model)
 
 
 def build(options: Mapping[str, Any]) -> Network:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from codectk.spec.hooks import hookimpl
@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from codectk.spec.stages import Codec
     from codectk_segpic.network import Network
 
-STAGES = {
+KINDS = {
     "segpic.regions": "conditioning",
     "segpic.rat_analysis": "analysis",
     "segpic.charm_lrp": "entropy_model",
+    "segpic.prototype_coder": "entropy_model",
     "segpic.rat_synthesis": "synthesis",
 }
 
@@ -57,11 +58,16 @@ def codectk_network(name: str, options: Mapping[str, Any]) -> Network | None:
 
 
 def _stage(name: str, kind: str, options: Mapping[str, Any]) -> Any:
-    if STAGES.get(name) != kind:
-        return None
+    return codectk_stages([name], options)[0] if KINDS.get(name) == kind else None
+
+
+@hookimpl
+def codectk_stages(names: Sequence[str], options: Mapping[str, Any]) -> list[Any]:
+    """Stages of one network; `options` as for `codectk_network`."""
     from codectk_segpic.network import build
 
-    return getattr(build(options), kind)
+    network = build(options)
+    return [network.part(name.split(".", 1)[1]) for name in names]
 
 
 @hookimpl

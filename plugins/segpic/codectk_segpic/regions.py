@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from codectk.base.errors import ContractError
+
 GRIDS = (1, 2, 4, 8)
 """Grid sizes a file can carry (two bits)."""
 
@@ -61,6 +63,25 @@ class Regions:
     def present(self) -> Tensor:
         """bool (B, count): which ids occur."""
         return F.one_hot(self.ids.flatten(1), self.count).any(1)
+
+
+def regions_of(condition: Regions | Tensor, labels: int) -> Regions:
+    """What a conditioning stage said, as a partition.
+
+    Args:
+        condition: a partition, or a label map int64 (B, h, w) at stride 16.
+        labels: how many labels there are, or 0 where a partition is expected.
+
+    Raises:
+        ContractError: it is the other one of the two, or a label is out of range.
+    """
+    if isinstance(condition, Regions):
+        if labels:
+            raise ContractError("SegPIC with labels takes label maps from its conditioning stage, not regions.")
+        return condition
+    if not labels or condition.dim() != 3 or (condition.numel() and int(condition.max()) >= labels):
+        raise ContractError(f"SegPIC was built for {labels or 'no'} labels, and its conditioning stage gives others.")
+    return Regions(condition, labels)
 
 
 def grid_regions(grid: int, batch: int, height: int, width: int, device: torch.device | str = "cpu") -> Regions:

@@ -1,6 +1,8 @@
 """Synthesis transform: y and middle prototypes back to a picture.
 
 y / gain -> g_s0 -> RAT with decoded p_mid -> g_s1 -> x
+
+It shows the input of its last layers to the post stage.
 """
 
 from __future__ import annotations
@@ -15,26 +17,38 @@ from codectk.base.types import Context
 from codectk.nn.blocks import conv3x3
 from codectk.nn.gain import Gain
 from codectk.nn.linear import LinearSynthesis
+from codectk.spec.stages import LatentSpec
 from codectk_segpic.analysis import HIGH_GAIN, LOW_GAIN, latent_specs
 from codectk_segpic.config import Config
 from codectk_segpic.layers import WAM, Up
 from codectk_segpic.rat import RAT, NoRAT
 from codectk_segpic.regions import Regions
 
+LAST = 2
+"""First layer of g_s1 that the post stage may replace: the last change of resolution, and what makes pixels of it."""
+
 
 class Synthesis(nn.Module):
     """SegPIC's decoder network: float32 (B, 3, H, W), nominally in [0, 1], not clamped.
+
+    Features: `last` (B, C, H/s, W/s), the input of g_s1 from layer `LAST` on; `base` float32 (B, 3, H, W), the picture
+    of the linear path, or zero.
 
     Args:
         config: widths.
         proto_decoder: decoder of the middle prototypes, shared with the analysis.
     """
 
+    compact = ("g_s", "dyn")
+
     def __init__(self, config: Config, proto_decoder: nn.Module):
         super().__init__()
-        specs = {spec.name: spec for spec in latent_specs(config)}
-        self.needs = (specs["y"], specs["p_mid"], specs["regions"])
+        self.needs = tuple(spec for spec in latent_specs(config) if spec.name != "p_deep")
+        self.shared = {"g_sb": proto_decoder} if config.has("regions") else {}
+        self.without_knobs = frozenset() if config.exact else frozenset({"quality"})
         first, mid = config.mid
+        seen = LatentSpec("last", first, 4) if config.stem > 1 else LatentSpec("last", mid, 2)
+        self.reveals = (seen, LatentSpec("base", 3, 1))
         lead = WAM(config.latent, 4, config.heads, config.wam_units[1])
         attend = WAM(mid, 8, config.heads, config.wam_units[0])
         if config.stem > 1:
@@ -59,13 +73,25 @@ class Synthesis(nn.Module):
                 head.bias.zero_()
         self.gain = Gain(config.latent, 1 / LOW_GAIN, 1 / HIGH_GAIN) if config.exact else None
 
-    def __call__(self, latents: Mapping[str, Any], ctx: Context) -> Tensor:
+    @property
+    def last(self) -> nn.Sequential:
+        """The layers that make pixels of the features."""
+        layers: nn.Sequential = self.g_s1[LAST:]
+        return layers
+
+    def features(self, latents: Mapping[str, Any], ctx: Context) -> Mapping[str, Tensor]:
         y: Tensor = latents["y"]
         if self.gain is not None:
             y = y * self.gain(ctx.knobs["quality"])
         # The linear path carries large coefficients; the network sees them compressed.
         feature = self.g_s0(y if self.linear is None else torch.asinh(y))
-        decoded = self.proto_decoder[0](latents["p_mid"])
-        expanded = Regions(latents["regions"], decoded.shape[2]).expand(decoded, *feature.shape[2:])
-        x = self.g_s1(self.dyn_decoder(feature, expanded))
-        return x if self.linear is None else (x + self.linear(y)) / 4 + 0.5
+        if self.shared:
+            decoded = self.proto_decoder[0](latents["p_mid"])
+            expanded = Regions(latents["regions"], decoded.shape[2]).expand(decoded, *feature.shape[2:])
+            feature = self.dyn_decoder(feature, expanded)
+        base = y.new_zeros(()) if self.linear is None else self.linear(y)
+        return {"last": self.g_s1[:LAST](feature), "base": base}
+
+    def __call__(self, latents: Mapping[str, Any], ctx: Context) -> Tensor:
+        x: Tensor = self.last(latents["last"])
+        return x if self.linear is None else (x + latents["base"]) / 4 + 0.5

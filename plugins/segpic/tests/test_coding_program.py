@@ -118,8 +118,8 @@ def test_what_is_encoded_is_decoded(exported: Network, grid: int):
     encoder, counter = Encoder(), Counter()
     written = model.code(encoder, values(grid), CONTEXT)
     assert same(written, model.code(counter, values(grid), CONTEXT))
-    payload = encoder.finish()
-    decoder = Decoder(payload)
+    (payload,) = encoder.finish()
+    decoder = Decoder([payload])
     read = model.code(decoder, None, CONTEXT)
     decoder.finish()
     assert same(written, read)
@@ -141,7 +141,7 @@ def test_a_rate_estimate_is_what_is_written():
     trained.entropy_model.code(meter, likely, CONTEXT)
     exported.entropy_model.code(encoder, likely, CONTEXT)
     assert isinstance(meter.bits, Tensor)
-    written = 8 * len(encoder.finish())
+    written = 8 * len(encoder.finish()[0])
     assert abs(meter.bits.item() - written) < 0.01 * written + 64
     assert set(meter.by_label) == {"p_mid", "p_deep", "z", "y"}
     assert abs(sum(meter.by_label.values()) + 2 - meter.bits.item()) < 1

@@ -1,0 +1,229 @@
+"""codectk run"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from codectk.base.errors import InputError, OutputError, UsageError
+from codectk.cli import batch
+from codectk.cli.batch import Done, Job
+from codectk.cli.errors import State
+from codectk.cli.options import debug_option, device_option, json_option
+from codectk.cli.output import Bar, print_json, print_rows
+
+if TYPE_CHECKING:
+    from codectk.pipeline.load import Ready
+    from codectk.pipeline.recipe import Graph
+
+STEPS = ("encode", "decode", "eval")
+CODED, PAINTED = ".ctk", ".png"
+
+
+@click.command("run")
+@click.argument("recipe", required=False, metavar="RECIPE.toml")
+@click.argument("sources", nargs=-1, metavar="INPUT...")
+@click.option("-o", "--output", metavar="DIR", help="Folder for files, pictures and the report.")
+@click.option("--only", type=click.Choice(STEPS), help="Do this step alone, on the files of an earlier run.")
+@click.option("--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Change the recipe; repeatable.")
+@click.option("--explain", is_flag=True, help="Print what the recipe wires together; needs no weights.")
+@click.option("--list-components", "listing", is_flag=True, help="Print what recipes can name.")
+@device_option
+@json_option
+@debug_option
+@click.pass_obj
+def command(
+    state: State,
+    recipe: str | None,
+    sources: tuple[str, ...],
+    output: str | None,
+    only: str | None,
+    overrides: tuple[str, ...],
+    explain: bool,
+    listing: bool,
+    device: str,
+    as_json: bool,
+) -> int:
+    """Encode, decode and evaluate pictures with the codec of a recipe.
+
+    INPUTs are pictures or folders of pictures; with --only decode they are .ctk files, with --only eval the originals.
+    DIR receives a .ctk file and a .png picture for each, report.json and report.md. Values of knobs stand in the
+    recipe under [knobs] or are given as --set knobs.quality=40.
+    """
+    if listing:
+        return _list_components(as_json)
+    if recipe is None:
+        raise UsageError("Give a RECIPE.toml, or --list-components.")
+    from codectk.pipeline.recipe import load_graph
+
+    graph = load_graph(recipe, overrides)
+    graph.card()  # a wrong knob is told before any network is loaded
+    if explain:
+        from codectk.cli.explain import show
+
+        show(graph)
+        return 0
+    if not sources or output is None:
+        raise UsageError("Give pictures and -o DIR, or --explain.")
+    steps = (only,) if only else STEPS
+    run = _Run(graph, steps, device)
+    jobs = batch.plan(
+        _expanded(sources, steps), output.rstrip(os.sep) + os.sep, CODED if "encode" in steps else PAINTED
+    )
+    if "encode" not in steps and "decode" not in steps:
+        # The originals may lie where the results do.
+        jobs = [
+            Job(source, Path(output) / f"{Path(source).stem}{PAINTED}", False) for source in _expanded(sources, steps)
+        ]
+    code = batch.run(jobs, run.work, state, as_json=as_json)
+    run.report(Path(output))
+    return code
+
+
+@dataclass
+class _Run:
+    """One recipe at work on many pictures; `rows` holds what was found out about each."""
+
+    graph: Graph
+    steps: tuple[str, ...]
+    device: str
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    loaded: Ready | None = None
+
+    def ready(self) -> Ready:
+        """The codec, with notes on stderr for what a user may not expect."""
+        if self.loaded is None:
+            from codectk.pipeline.recipe_weights import ready_of
+
+            self.loaded = ready_of(self.graph, self.device)
+            if self.graph.codec is None and self.graph.weights.endswith(".safetensors"):
+                name = Path(self.graph.weights).with_suffix(".ctkb").name
+                click.echo(
+                    "codectk: note: files of these weights decode with this recipe only; 'codectk decode' takes those "
+                    f"of a bundle, made by 'codectk export {self.graph.weights} -o {name}'.",
+                    err=True,
+                )
+        return self.loaded
+
+    def knobs(self, side: str) -> dict[str, Any]:
+        """The recipe's values for the knobs of one side."""
+        known = self.ready().card.knobs
+        return {name: value for name, value in self.graph.knobs.items() if name in known and known[name].side == side}
+
+    def work(self, job: Job, bar: Bar) -> Done:
+        """Do the steps for one picture."""
+        from codectk.api import info
+        from codectk.picture.read import read_picture
+
+        coded, painted = job.target.with_suffix(CODED), job.target.with_suffix(PAINTED)
+        row: dict[str, Any] = {"picture": job.target.stem}
+        job.prepare_folder()
+        if "encode" in self.steps:
+            row["encode_s"] = self._encode(job.source, coded)
+        if "decode" in self.steps:
+            source = coded if "encode" in self.steps else Path(job.source)
+            row["decode_s"] = self._decode(source, painted)
+            coded = source
+        about = info(coded)
+        row |= {"width": about.width, "height": about.height, "bytes": about.bytes, "bpp": round(about.bpp, 6)}
+        if "eval" in self.steps:
+            if not painted.is_file():
+                raise InputError(f"There is no {painted} to evaluate; decode first, without --only eval.")
+            row |= _measure(read_picture(job.source).pixels, read_picture(painted).pixels)
+        self.rows.append(row)
+        shown = f"{job.source} -> {painted if 'encode' not in self.steps else coded}: {about.bytes:,} bytes"
+        quality = f", {row['psnr']:.2f} dB" if row.get("psnr") is not None else ""
+        return Done(f"{shown}, {about.bpp:.4f} bpp{quality}", row)
+
+    def _encode(self, source: str, target: Path) -> float:
+        from codectk.base.atomic import atomic_write
+        from codectk.picture.read import read_picture
+        from codectk.pipeline.encode import encode_picture
+
+        picture = read_picture(source)
+        ready = self.ready()
+        started = time.perf_counter()
+        data = encode_picture(ready, picture, self.knobs("encoder"))
+        seconds = time.perf_counter() - started
+        with atomic_write(target) as file:
+            file.write(data)
+        return round(seconds, 3)
+
+    def _decode(self, source: Path, target: Path) -> float:
+        from codectk.bitstream.reader import read
+        from codectk.picture.write import write_picture
+        from codectk.pipeline.decode import decode_container
+
+        try:
+            container = read(source.read_bytes())
+        except OSError as error:
+            raise InputError(f"Cannot read {source}: {error.strerror or error}.") from error
+        ready = self.ready()
+        started = time.perf_counter()
+        picture = decode_container(container, ready, self.knobs("decoder"))
+        seconds = time.perf_counter() - started
+        write_picture(target, picture)
+        return round(seconds, 3)
+
+    def report(self, folder: Path) -> None:
+        """Write what was found out; nothing without any result."""
+        from codectk import __version__
+        from codectk.base.atomic import atomic_write
+        from codectk.cli.run_report import as_markdown, summary, to_text
+
+        if not self.rows:
+            return
+        made = summary(self.graph, self.loaded, self.device, self.steps, self.rows, __version__)
+        for name, text in (("report.json", to_text(made)), ("report.md", as_markdown(made))):
+            with atomic_write(folder / name) as file:
+                file.write(text.encode())
+
+
+def _measure(original: Any, picture: Any) -> Mapping[str, float | None]:
+    """PSNR and, where the picture is large enough, MS-SSIM."""
+    from codectk.eval.metrics import MS_SSIM_MIN_SIDE, ms_ssim, psnr
+
+    large = min(original.shape[:2]) >= MS_SSIM_MIN_SIDE
+    return {
+        "psnr": round(psnr(original, picture), 4),
+        "ms_ssim": round(ms_ssim(original, picture), 6) if large else None,
+    }
+
+
+def _expanded(sources: tuple[str, ...], steps: tuple[str | None, ...]) -> list[str]:
+    """Files as given, and those in folders: coded ones to decode, else pictures."""
+    if steps != ("decode",):
+        from codectk.eval.pictures import expand
+
+        return [str(path) for path in expand(map(Path, sources))]
+    found: list[str] = []
+    for source in map(Path, sources):
+        inside = sorted(source.glob(f"*{CODED}")) if source.is_dir() else [source]
+        if not inside:
+            raise OutputError(f"The folder {source} has no {CODED} file.")
+        found += map(str, inside)
+    return found
+
+
+def _list_components(as_json: bool) -> int:
+    from dataclasses import asdict
+
+    from codectk.pipeline.catalog import all_components
+    from codectk.pipeline.recipe import SLOTS
+
+    order = (*SLOTS, "adapter", "discriminator", "metric")
+    found = sorted(all_components(), key=lambda pair: (order.index(pair[0].kind), pair[0].id))
+    if as_json:
+        print_json([{**asdict(card), "distribution": r.distribution if r else "codectk"} for card, r in found])
+        return 0
+    print_rows(
+        ("kind", "component", "from", "what it is"),
+        [(card.kind, card.id, r.distribution if r else "codectk", card.summary) for card, r in found],
+    )
+    return 0

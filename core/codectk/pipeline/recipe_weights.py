@@ -1,0 +1,89 @@
+"""From a recipe to a codec with weights: those that it names, or those of the codec that it stands for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from codectk.base.errors import UsageError, WeightsError
+from codectk.pipeline import bundles, wire
+from codectk.pipeline.load import Ready, load
+from codectk.pipeline.recipe import Graph, Part, parse_graph
+from codectk.plugins import discover
+from codectk.weights.bundle import SUFFIX, read_bundle
+from codectk.weights.bundle_store import find_bundle
+
+
+def ready_of(graph: Graph, device: str = "cpu") -> Ready:
+    """The codec of a recipe, ready to code.
+
+    The weights are a bundle, by path or by its name in the store, or a safetensors file. Files made with the latter
+    name its hash, and decode with this recipe only.
+
+    Args:
+        graph: the recipe.
+        device: "cpu", "cuda", "cuda:1", ...
+
+    Raises:
+        UsageError: a hybrid without weights; the sentence says which commands make some.
+        WeightsError: they are missing, damaged, or those of another recipe.
+        PluginError: a plugin is missing or broken, or components do not fit together.
+        InputError: torch does not know the device.
+    """
+    if graph.at_weights is None:
+        if graph.codec is None:
+            raise UsageError(
+                f"{graph.where} names no weights, and a codec made of parts has none of its own; {advice(graph)}"
+            )
+        return load(graph.codec.name, device)
+    path = graph.at_weights
+    if not path.exists():
+        if path.suffix or find_bundle(graph.weights) is None:
+            raise WeightsError(f"{graph.where} names the weights {graph.weights}, which are not there; {advice(graph)}")
+        return _of_bundle(graph, graph.weights, device)
+    if path.suffix == SUFFIX:
+        return _of_bundle(graph, str(path), device)
+    if graph.codec is not None:
+        return load(graph.codec.name, device, weights=path)
+    codec = bundles.hybrids().load(graph, path, device)
+    wire.check(codec)
+    owners = {record.name: record.distribution for record in discover.discover()}
+    needs = tuple(dict.fromkeys(owners[plugin] for plugin in graph.plugins))
+    return Ready(codec, graph.card().without(codec.without_knobs), " ".join(needs), needs)
+
+
+def advice(graph: Graph) -> str:
+    """How to make the weights of a recipe."""
+    run = f"runs/{graph.name}"
+    return (
+        f"train them with 'codectk train {graph.where} --data PICTURES -o {run}', make a bundle with "
+        f"'codectk export {run}/checkpoint.pt -o {Path(graph.where).with_suffix(SUFFIX)}', and name it: "
+        f'weights = "{Path(graph.where).with_suffix(SUFFIX).name}".'
+    )
+
+
+def _of_bundle(graph: Graph, name: str, device: str) -> Ready:
+    bundle = read_bundle(name) if name.endswith(SUFFIX) else find_bundle(name)
+    if bundle is None:
+        raise WeightsError(f"There is no bundle '{name}'.")
+    inside = parse_graph(bundle.recipe, f"{bundle.path.name}, recipe.toml")
+    ours, theirs = _named(graph), _named(inside)
+    for slot in dict.fromkeys((*ours, *theirs)):
+        if ours.get(slot) != theirs.get(slot):
+            raise WeightsError(
+                f"{graph.where}: the weights {graph.weights} are for another recipe: "
+                f"[{slot}] is {_told(ours.get(slot))} here and {_told(theirs.get(slot))} there."
+            )
+    return load(name, device)
+
+
+def _named(graph: Graph) -> dict[str, Part]:
+    """What makes a recipe's network. Options of [codec] are for training; weights carry their own."""
+    codec = {} if graph.codec is None else {"codec": Part(graph.codec.name)}
+    return {**codec, **graph.slots, **{f"adapters.{name}": part for name, part in graph.adapters.items()}}
+
+
+def _told(part: Part | None) -> str:
+    if part is None:
+        return "missing"
+    options = ", ".join(f"{name} = {value!r}" for name, value in part.options.items())
+    return part.name + (f" with {options}" if options else "")

@@ -1,0 +1,83 @@
+"""Training in which the network says itself what it is to learn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from codectk.base.errors import ContractError, UsageError
+from codectk.train.checkpoint import load_checkpoint
+from codectk.train.log import read_log
+from codectk.train.steps import Steps
+from codectk_segpic.network import Network
+
+LESSON = ("stage.objective=lesson", "stage.lesson=gains", "stage.train=['analysis']")
+seen: list[tuple[str, list[str], float]] = []
+
+
+def lesson(
+    network: Network, name: str, pictures: Tensor, files: Sequence[Path], noise: Sequence[torch.Generator]
+) -> Mapping[str, Tensor]:
+    """The analysis' weights are to become the mean color of the pictures, with noise from all sources."""
+    seen.append((name, [file.name for file in files], float(pictures.mean())))
+    target = pictures.mean() + 0.01 * torch.rand(()) + 0.01 * torch.rand((), generator=noise[0])
+    errors = [(parameter - target).square().mean() for parameter in network.analysis.parameters()]
+    return {"mean": torch.stack(errors).mean(), "twice": 2 * torch.stack(errors).mean(), "~logged": target * 1e6}
+
+
+@pytest.fixture(autouse=True)
+def teacher(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen.clear()
+    monkeypatch.setattr(Network, "lesson", lesson, raising=False)
+
+
+def test_the_named_losses_are_descended(build: Callable[..., Steps], pictures: Path):
+    steps = build(*LESSON, "data.mirror=false", "optim.lr=0.01", "optim.warmup=0")
+    before, _ = steps.train_step()
+    for _ in range(5):
+        after, _ = steps.train_step()
+    assert before["loss"] == pytest.approx(before["mean"] + before["twice"], rel=1e-5)
+    assert before["twice"] == pytest.approx(2 * before["mean"], rel=1e-5)
+    assert before["logged"] > 1e4, "what is only logged would drown the loss"
+    assert after["mean"] < 0.9 * before["mean"]
+    assert {name for name, _, _ in seen} == {"gains"}
+    assert {file for _, files, _ in seen for file in files} <= {path.name for path in pictures.iterdir()}
+
+
+def test_files_are_those_of_the_pictures(build: Callable[..., Steps]):
+    steps = build(*LESSON, "data.mirror=false")
+    steps.train_step()
+    named = zip(steps.crops.files, steps.crops.pictures, strict=True)
+    means = {file.name: pixels.mean() / 255 for file, pixels in named}
+    crops = [steps.crops.draw(0, sample).mean() / 255 for sample in steps.share]
+    ((_, files, mean),) = seen
+    assert sum(crops) / len(crops) == pytest.approx(mean, abs=1e-4)
+    assert len(files) == 4 and all(abs(means[file] - crop) < 0.1 for file, crop in zip(files, crops, strict=True))
+
+
+def test_a_resumed_run_repeats_an_uninterrupted_one(start, tmp_path: Path):
+    start(tmp_path / "whole", *LESSON)
+    start(tmp_path / "parts", *LESSON, stop_at=5)
+    start(tmp_path / "parts", *LESSON, resume=True)
+    whole, parts = (load_checkpoint(tmp_path / name / "checkpoint.pt") for name in ("whole", "parts"))
+    for name, value in whole["network"].items():
+        assert torch.equal(value, parts["network"][name]), name
+    assert [row["mean"] for row in read_log(tmp_path / "whole" / "log.jsonl")] == [
+        row["mean"] for row in read_log(tmp_path / "parts" / "log.jsonl")
+    ]
+
+
+def test_what_does_not_go_together(build: Callable[..., Steps], monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(UsageError, match="belong together"):
+        build("stage.lesson=gains")
+    with pytest.raises(UsageError, match="belong together"):
+        build("stage.objective=lesson")
+    with pytest.raises(UsageError, match=r"no place for \[discriminator\] and stage.knobs"):
+        build(*LESSON, "stage.knobs={grid = 4}")
+    monkeypatch.delattr(Network, "lesson")
+    with pytest.raises(ContractError, match="codec 'segpic' has no lesson"):
+        build(*LESSON)
