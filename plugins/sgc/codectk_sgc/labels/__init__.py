@@ -1,0 +1,1 @@
+"""Label maps: reduced by majority vote, coded without loss, counted by name. No torch."""
