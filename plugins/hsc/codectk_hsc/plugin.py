@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from codectk.spec.hooks import hookimpl
 
@@ -10,6 +11,48 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
+
+    from codectk.spec.edits import Edit
+    from codectk.spec.stages import Codec
+    from codectk_hsc.network import Network
+
+
+@hookimpl
+def codectk_codec(name: str, device: str, weights: Path | None) -> Codec | None:
+    """The shipped heads, or those of a weights file, around the generator in the weights store."""
+    if name != "hsc":
+        return None
+    from codectk.nn.preset import load_preset, load_weights
+    from codectk_hsc.generators.library import preset_path, refuse_generator
+    from codectk_hsc.network import build
+
+    preset_path()  # heads alone can do nothing, so this comes first
+    if weights is None:
+        return load_preset("codectk_hsc", "hsc-small", build, device)
+    refuse_generator(weights)
+    return load_weights(weights, build, device)
+
+
+@hookimpl
+def codectk_edits(codec: str) -> Mapping[str, Edit] | None:
+    """The catalogue."""
+    if codec != "hsc":
+        return None
+    from codectk_hsc.editing.catalogue import CATALOGUE
+
+    return {name: direction.edit for name, direction in CATALOGUE.items()}
+
+
+@hookimpl
+def codectk_network(name: str, options: Mapping[str, Any]) -> Network | None:
+    """Untrained heads, with the statistics of the generator that they work in."""
+    if name != "hsc":
+        return None
+    from codectk_hsc.network import build
+
+    network = build(options)
+    network.synthesis.basis.measure(network.synthesis.generator)
+    return network
 
 
 @hookimpl

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -11,8 +12,12 @@ import pytest
 import torch
 from torch import nn
 
+from codectk.nn.storage import install, to_arrays
+from codectk.spec.stages import Codec
 from codectk.testing.threads import torch_threads
-from codectk_hsc.generators.mobilestylegan import MobileStyleGAN
+from codectk_hsc.config import SMALL
+from codectk_hsc.generators.mobilestylegan import MobileStyleGAN, from_arrays
+from codectk_hsc.network import Network
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
 
@@ -63,3 +68,25 @@ def mobile_arrays() -> dict[str, np.ndarray]:
     with torch.device("meta"):
         network = MobileStyleGAN(12, 2, {4: 16, 8: 16, 16: 24, 32: 8})
     return random_arrays(network)
+
+
+@pytest.fixture
+def tiny(mobile_arrays: dict[str, np.ndarray]) -> Network:
+    """Untrained heads around that generator, with the statistics they work in."""
+    torch.manual_seed(0)
+    config = replace(
+        SMALL, channels=24, slots=8, dim=12, components=6, widths=(16, 16, 32), trunk=32, depth=1, regression_rank=4,
+        pooled=16, hidden=24, core=10, core_hidden=12, feature_hidden=16, slices=(2, 3, 4), prior=8,
+        parameter_nets=(12, 12),
+    )  # fmt: skip
+    network = Network(config, from_arrays(mobile_arrays, "a test's generator"))
+    network.synthesis.basis.measure(network.synthesis.generator)
+    return network
+
+
+@pytest.fixture
+def coded(tiny: Network) -> tuple[Network, Codec]:
+    """The same heads, ready to code."""
+    network = Network(tiny.config, tiny.synthesis.generator)
+    install(network, to_arrays(tiny))
+    return network, network.codec("0" * 64)

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from codectk.base.errors import WeightsError
-from codectk.weights.manifest import read_manifest
+from codectk.weights.manifest import find_entry
 from codectk.weights.store import sha256_of
 from codectk.weights.tensors import save_tensors
-from codectk_hsc.generators.library import import_generator, load_generator
+from codectk_hsc.generators.library import PRESET, import_generator, load_generator
 from codectk_hsc.generators.mobilestylegan import from_arrays
 
 TYPES = {np.dtype("f4"): "f32", np.dtype("i8"): "i64"}
@@ -127,7 +127,7 @@ def test_the_shared_file_gives_the_manifests_weights(data, tmp_path):
     """The package gives the same; it is not here."""
     arrays, metadata = import_generator(data / "weights" / "mobilestylegan_ffhq_fp16.safetensors")
     save_tensors(tmp_path / "ours.safetensors", arrays, {**metadata, "codec": "hsc"})
-    (entry,) = read_manifest("codectk_hsc")
+    entry = find_entry("codectk_hsc", PRESET)
     assert sha256_of(tmp_path / "ours.safetensors") == entry.sha256
     assert (tmp_path / "ours.safetensors").stat().st_size == entry.bytes
     assert from_arrays(arrays, "arrays").size == 1024

@@ -13,7 +13,7 @@ import torch
 from codectk.base.errors import WeightsError
 from codectk.nn.backend import move
 from codectk.nn.memory import keep_freed_memory
-from codectk.weights.manifest import find_entry
+from codectk.weights.manifest import WeightsEntry, find_entry
 from codectk.weights.store import resolve
 from codectk.weights.tensors import load_tensors, read_metadata
 from codectk_hsc.generators import mobilestylegan, random_face, stylegan2_files
@@ -75,17 +75,29 @@ def load_generator(path: str | os.PathLike[str], device: str = "cpu") -> Generat
     return network
 
 
-def preset_path() -> Path:
-    """The verified file of the generator that the shipped heads were trained for.
+def refuse_generator(path: Path) -> None:
+    """Refuse a generator where heads are wanted.
 
     Raises:
-        WeightsError: it is not there; the sentence says how to get it.
+        WeightsError: the file holds a generator.
     """
-    entry = find_entry("codectk_hsc", PRESET)
-    try:
-        return resolve(entry, "codectk_hsc")
-    except WeightsError as error:
-        raise WeightsError(f"The generator of faces is not ready, run 'codectk weights pull hsc': {error}") from error
+    if KEY in read_metadata(path):
+        raise WeightsError(f"{path} holds a generator of faces, not the heads of codec 'hsc'.")
+
+
+def preset_entry() -> WeightsEntry:
+    """What the manifest says of the generator that the shipped heads were trained for."""
+    return find_entry("codectk_hsc", PRESET)
+
+
+def preset_path() -> Path:
+    """The verified file of that generator.
+
+    Raises:
+        WeightsAbsentError: it was not fetched yet.
+        WeightsError: it is damaged.
+    """
+    return resolve(preset_entry(), "codectk_hsc")
 
 
 def _is_package(path: Path) -> bool:

@@ -1,0 +1,180 @@
+"""HSC on faces: LPIPS and PSNR over bytes, layer by layer, beside WebP, AVIF and HEIC at their smallest files.
+
+    python benchmarks/hsc_faces.py render --styles STYLES.npz -n 200 --side 256 -o FACES
+    python benchmarks/hsc_faces.py rates FACES --lpips-weights LPIPS.safetensors --out docs/hsc-256
+    python benchmarks/hsc_faces.py sheet FACES --out docs/hsc
+
+`render` paints the last faces of a table of codes, which no head was trained on. `rates` really writes and decodes
+every file; each layer's figures come from the same file, cut. `sheet` draws a few faces at every layer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+import codectk
+from codectk.api import decode
+from codectk.base.atomic import atomic_write
+from codectk.base.types import Picture
+from codectk.bitstream.reader import read
+from codectk.eval.classic import REFERENCES
+from codectk.eval.classic import decode as decode_classic
+from codectk.eval.metrics import psnr
+from codectk.eval.perceptual import build
+from codectk.eval.provenance import versions
+from codectk.picture.read import read_picture
+from codectk.picture.strip import strip
+from codectk.testing.corrupt import layer_ends
+from codectk.train.bar import Bar
+
+CLASSIC = {"webp": (0, 10, 30), "avif": (0, 15, 30), "heic": (0, 15, 30)}
+"""Qualities from the smallest file on."""
+
+COLORS = {"hsc": "#d1382c", "webp": "#8a8f99", "avif": "#1f6fd0", "heic": "#148f5c"}
+
+
+def render(a: argparse.Namespace) -> None:
+    import torch
+
+    from codectk_hsc.generators.library import load_generator, preset_path
+
+    generator = load_generator(preset_path())
+    codes = np.load(a.styles)["w"].astype(np.float32)[-a.n :]
+    a.out.mkdir(parents=True, exist_ok=True)
+    with Bar() as bar, torch.no_grad():
+        bar.begin("painting faces", len(codes))
+        for number, w in enumerate(codes):
+            x = generator.picture(torch.from_numpy(w)[None], a.side)[0].clamp(0, 1)
+            pixels = (x * 255).round().byte().permute(1, 2, 0).numpy()
+            Image.fromarray(pixels).save(a.out / f"{number:03d}.png")
+            bar.show(number + 1)
+
+
+def rates(a: argparse.Namespace) -> None:
+    files = sorted(a.faces.glob("*.png"))[: a.n]
+    (lpips,) = build(["lpips"], weights={"lpips": a.lpips_weights})
+    rows: dict[tuple[str, float], list[tuple[float, float, float]]] = defaultdict(list)
+    seconds: dict[str, float] = defaultdict(float)
+
+    def measure(name: str, setting: float, size: int, original: np.ndarray, pixels: np.ndarray) -> None:
+        rows[name, setting].append((size, lpips(original, pixels), psnr(original, pixels)))  # type: ignore[arg-type]
+
+    with Bar() as bar:
+        bar.begin("measuring", len(files))
+        for number, file in enumerate(files, 1):
+            original = read_picture(file).pixels
+            began = time.perf_counter()
+            data = codectk.encode(original, codec="hsc", quality=100, aligned=True)
+            seconds["encode"] += time.perf_counter() - began
+            for layers, end in enumerate(layer_ends(data)):
+                if layers not in a.layers:
+                    continue
+                began = time.perf_counter()
+                decoded = decode(data, layers=layers)
+                seconds["decode"] += (time.perf_counter() - began) / len(a.layers)
+                measure("hsc", layers, end, original, np.asarray(decoded))
+            for name, qualities in CLASSIC.items():
+                for quality in qualities:
+                    coded = REFERENCES[name].encode(original, quality)
+                    measure(name, quality, len(coded), original, decode_classic(coded))
+            bar.show(number)
+    side = original.shape[0]
+    results = [
+        {
+            "codec": name,
+            "setting": setting,
+            **{
+                key: round(float(np.mean(column)), 4)
+                for key, column in zip(("bytes", "lpips", "psnr"), np.array(values).T, strict=True)
+            },
+            "largest": int(max(value[0] for value in values)),
+        }
+        for (name, setting), values in rows.items()
+    ]
+    for row in results:
+        row["bpp"] = round(8 * row["bytes"] / side**2, 6)
+        print(
+            f"{row['codec']:5} {row['setting']:>4g}: {row['bytes']:7.1f} bytes (at most {row['largest']}), "
+            f"{row['bpp']:.5f} bpp, LPIPS {row['lpips']:.4f}, PSNR {row['psnr']:.2f} dB"
+        )
+    cost = {key: round(value / len(files), 3) for key, value in seconds.items()}
+    print(f"seconds a picture of {side} pixels: {cost}")
+    report = {
+        "pictures": len(files), "side": side, "metric": "LPIPS (Alex v0.1)", "seconds": cost, "results": results,
+        "versions": versions(), "command": " ".join(sys.argv[1:]),
+    }  # fmt: skip
+    with atomic_write(f"{a.out}.json") as out:
+        out.write((json.dumps(report, indent=1) + "\n").encode())
+    plot(results, f"{a.out}.png", f"{len(files)} painted faces of {side} pixels, no head was trained on them")
+
+
+def plot(results: Sequence[Mapping[str, float | str]], path: str, title: str) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axis = figure.subplots()
+    for name, color in COLORS.items():
+        points = sorted((row["bytes"], row["lpips"]) for row in results if row["codec"] == name)
+        axis.plot(*zip(*points, strict=True), "o-", color=color, label=name.upper(), markersize=4)
+    axis.set(xscale="log", xlabel="bytes of the file", ylabel="LPIPS (Alex v0.1), lower is better", title=title)
+    axis.grid(True, which="both", color="#e3e6eb")
+    axis.legend(frameon=False)
+    for spine in ("top", "right"):
+        axis.spines[spine].set_visible(False)
+    figure.savefig(path, dpi=110)
+
+
+def sheet(a: argparse.Namespace) -> None:
+    rows = []
+    for file in [*sorted(a.faces.glob("*.png"))[: a.n], *a.also]:
+        picture = read_picture(file)
+        pixels = np.asarray(Image.fromarray(picture.pixels).resize((a.side, a.side), Image.Resampling.LANCZOS))
+        data = codectk.encode(pixels, codec="hsc", quality=100, aligned=True)
+        ends = layer_ends(data)
+        painted = [Picture(pixels), *(Picture(np.asarray(decode(data, layers=n))) for n in a.layers)]
+        rows.append(strip(painted, ["original", *(f"{n} layers, {ends[n]} bytes" for n in a.layers)]).pixels)
+        assert len(read(data).chunks) == len(ends)
+    Image.fromarray(np.concatenate(rows)).save(f"{a.out}-layers.png")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(required=True)
+    one = verbs.add_parser("render")
+    one.set_defaults(run=render)
+    one.add_argument("--styles", type=Path, required=True)
+    one.add_argument("-n", type=int, default=200)
+    one.add_argument("--side", type=int, default=256)
+    one.add_argument("-o", "--out", type=Path, required=True)
+    two = verbs.add_parser("rates")
+    two.set_defaults(run=rates)
+    two.add_argument("faces", type=Path)
+    two.add_argument("-n", type=int, default=200)
+    two.add_argument("--layers", type=int, nargs="+", default=[0, 1, 2, 4, 8])
+    two.add_argument("--lpips-weights", type=Path)
+    two.add_argument("--out", required=True)
+    three = verbs.add_parser("sheet")
+    three.set_defaults(run=sheet)
+    three.add_argument("faces", type=Path)
+    three.add_argument("-n", type=int, default=5)
+    three.add_argument("--also", type=Path, nargs="*", default=[])
+    three.add_argument("--side", type=int, default=256)
+    three.add_argument("--layers", type=int, nargs="+", default=[0, 1, 2, 4, 8])
+    three.add_argument("--out", required=True)
+    arguments = parser.parse_args()
+    arguments.run(arguments)
+
+
+if __name__ == "__main__":
+    main()

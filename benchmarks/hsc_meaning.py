@@ -1,0 +1,189 @@
+"""What stays of a face's meaning in an HSC file, and what an edit does besides what it is for.
+
+    python benchmarks/hsc_attributes.py --data ../shared/data --save READERS.npz
+    python benchmarks/hsc_meaning.py agreement FACES --readers READERS.npz --out docs/hsc-agreement
+    python benchmarks/hsc_meaning.py edits FACES --readers READERS.npz --out docs/hsc-edits
+
+`agreement` reads 22 attributes (`hsc_attributes`) and, where dlib is installed, identity (`hsc_identity`) in originals
+and decoded pictures. `edits` makes every edit of the catalogue in files of faces, with the correction of the feature
+and without it, measures what changes, and draws a sheet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from hsc_attributes import AttributeReaders, Features
+from PIL import Image
+
+import codectk
+from codectk.api import decode
+from codectk.base.atomic import atomic_write
+from codectk.base.types import Picture
+from codectk.bitstream.reader import read
+from codectk.eval.classic import REFERENCES
+from codectk.eval.classic import decode as decode_classic
+from codectk.picture.read import read_picture
+from codectk.picture.strip import strip
+from codectk.pipeline.decode import decode_latents
+from codectk.pipeline.load import load
+from codectk.testing.corrupt import layer_ends
+from codectk.train.bar import Bar
+from codectk_hsc.decoding import Face
+from codectk_hsc.editing.catalogue import CATALOGUE
+from codectk_hsc.editing.directions import moved
+from codectk_hsc.training.directions import LABELS
+
+SIDE = 256
+SHOWN = ("smile", "glasses", "age", "masculine", "yaw", "light_side", "warmth", "background_blue")
+"""Edits on the sheet."""
+
+
+def identity() -> object | None:
+    """The embedding network, or None where its packages are missing."""
+    try:
+        from hsc_identity import DlibIdentity
+
+        return DlibIdentity()
+    except Exception as error:  # its packages raise what they like
+        print(f"identity is not measured: {error}")
+        return None
+
+
+def agreement(a: argparse.Namespace) -> None:
+    readers, features, who = AttributeReaders.load(a.readers), Features(), identity()
+    shown: dict[str, list[np.ndarray]] = {"original": []}
+    sizes: dict[str, list[int]] = {"original": []}
+
+    def add(name: str, size: int, pixels: np.ndarray) -> None:
+        shown.setdefault(name, []).append(pixels)
+        sizes.setdefault(name, []).append(size)
+
+    files = sorted(a.faces.glob("*.png"))[: a.n]
+    with Bar() as bar:
+        bar.begin("coding", len(files))
+        for number, file in enumerate(files, 1):
+            original = read_picture(file).pixels
+            add("original", 0, original)
+            data = codectk.encode(original, codec="hsc", quality=100, aligned=True)
+            for layers, end in enumerate(layer_ends(data)):
+                if layers in a.layers:
+                    add(f"hsc, {layers} layers", end, np.asarray(decode(data, layers=layers)))
+            for name in ("webp", "avif", "heic"):
+                coded = REFERENCES[name].encode(original, 0)
+                add(f"{name}, smallest", len(coded), decode_classic(coded))
+            bar.show(number)
+    read_ = {name: readers.read(features(pictures)) for name, pictures in shown.items()}
+    faces = {name: who(pictures) for name, pictures in shown.items()} if callable(who) else {}
+    rows = []
+    for name in shown:
+        row: dict[str, object] = {"file": name, "bytes": round(float(np.mean(sizes[name])), 1)}
+        if name != "original":
+            true, told = read_["original"], read_[name]
+            each = [np.corrcoef(true[:, k], told[:, k])[0, 1] for k in range(true.shape[1])]
+            row["attributes_median"] = round(float(np.median(each)), 3)
+            row["attributes"] = {key: round(float(r), 3) for key, r in zip(readers.names, each, strict=True)}
+        if faces:
+            apart = np.linalg.norm(faces["original"][:, None] - faces[name][None], axis=2)
+            same, others = np.diag(apart), apart[~np.eye(len(apart), dtype=bool)]
+            row |= {
+                "identity_distance": round(float(same.mean()), 3),
+                "identity_same": round(float((same < 0.6).mean()), 3),
+                "identity_first": round(float((apart.argmin(0) == np.arange(len(apart))).mean()), 3),
+                "others_distance": round(float(others.mean()), 3),
+            }
+        rows.append(row)
+        print({key: value for key, value in row.items() if key != "attributes"})
+    save(f"{a.out}.json", {"faces": len(files), "rows": rows})
+
+
+@torch.no_grad()
+def edits(a: argparse.Namespace) -> None:
+    readers, features, who = AttributeReaders.load(a.readers), Features(), identity()
+    synthesis = load("hsc").codec.synthesis
+    names = list(CATALOGUE)
+    columns = [readers.names.index(LABELS.get(name, name)) for name in names]
+    files = sorted(a.faces.glob("*.png"))[: a.n]
+    changed: dict[tuple[str, str], list[np.ndarray]] = {}
+    apart: dict[str, list[float]] = {}
+    sheet = []
+    with Bar() as bar:
+        bar.begin("editing", len(files) * len(names))
+        for number, file in enumerate(files):
+            data = codectk.encode(read_picture(file).pixels, codec="hsc", quality=100, aligned=True)
+            latents = decode_latents(read(data), load("hsc"))
+            styled = synthesis.styled(latents["core"])
+            face = synthesis.restored(styled, latents["y"])
+            plain = pixels(synthesis.paint(face, SIDE, SIDE))
+            base = readers.read(features([plain]))[0]
+            row = [Picture(plain)]
+            for done, name in enumerate(names, 1):
+                amount = CATALOGUE[name].edit.maximum * 0.6
+                file_ = codectk.edit(data, {name: round(amount * 64) / 64})
+                made = np.asarray(decode(file_))
+                # As if the rule of the correction had been forgotten.
+                bare = pixels(synthesis.paint(Face(moved(face.styles, {name: amount}), face.feature), SIDE, SIDE))
+                for kind, picture in (("corrected", made), ("bare", bare)):
+                    changed.setdefault((name, kind), []).append(readers.read(features([picture]))[0] - base)
+                if callable(who):
+                    one, two = who([plain, made])
+                    apart.setdefault(name, []).append(float(np.linalg.norm(one - two)))
+                if name in SHOWN:
+                    row.append(Picture(np.asarray(decode(codectk.edit(data, {name: CATALOGUE[name].edit.maximum})))))
+                bar.show(number * len(names) + done)
+            if number < a.shown:
+                sheet.append(
+                    strip(row, ["decoded", *(f"{n} +{CATALOGUE[n].edit.maximum:g}" for n in names if n in SHOWN)])
+                )
+    rows = []
+    for at, name in enumerate(names):
+        amount = CATALOGUE[name].edit.maximum * 0.6
+        corrected, bare = (np.mean(changed[name, kind], 0) / amount for kind in ("corrected", "bare"))
+        others = {n: round(float(corrected[columns[k]]), 2) for k, n in enumerate(names) if k != at}
+        largest = sorted(others, key=lambda n: -abs(others[n]))[:2]
+        row = {
+            "edit": name,
+            "effect": round(float(corrected[columns[at]]), 2),
+            "effect_without_correction": round(float(bare[columns[at]]), 2),
+            "side_effects": {n: others[n] for n in largest},
+            "identity_distance": round(float(np.mean(apart[name])), 3) if name in apart else None,
+        }
+        rows.append(row)
+        print(row)
+    save(f"{a.out}.json", {"faces": len(files), "unit": "standard deviations per amount of 1", "rows": rows})
+    Image.fromarray(np.concatenate([row.pixels for row in sheet])).save(f"{a.out}.png")
+
+
+def pixels(x: torch.Tensor) -> np.ndarray:
+    return (x[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+
+
+def save(path: str, report: Mapping[str, object]) -> None:
+    with atomic_write(path) as out:
+        out.write((json.dumps({**report, "command": " ".join(sys.argv[1:])}, indent=1) + "\n").encode())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(required=True)
+    for name, run, count in (("agreement", agreement, 100), ("edits", edits, 16)):
+        verb = verbs.add_parser(name)
+        verb.set_defaults(run=run)
+        verb.add_argument("faces", type=Path)
+        verb.add_argument("--readers", type=Path, required=True)
+        verb.add_argument("-n", type=int, default=count)
+        verb.add_argument("--layers", type=int, nargs="+", default=[0, 1, 2, 8])
+        verb.add_argument("--shown", type=int, default=4)
+        verb.add_argument("--out", required=True)
+    a = parser.parse_args()
+    a.run(a)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Edits of faces: which there are, and what they do to style codes."""

@@ -1,0 +1,53 @@
+"""The generator that the heads work around."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from codectk.base.errors import WeightsError
+from codectk_hsc.generators.interface import Generator
+from codectk_hsc.generators.library import load_generator, preset_entry, preset_path
+
+
+class Holder:
+    """A generator that is loaded when it is first needed.
+
+    It is somebody else's and large: no part of the heads' weights, so it is held outside of their modules, and copies
+    of these share it.
+
+    Args:
+        sha256: of the file that the heads were trained for.
+        generator: the one to use instead.
+    """
+
+    def __init__(self, sha256: str, generator: Generator | None = None):
+        self.sha256 = sha256
+        self._generator = generator
+
+    def on(self, device: torch.device) -> Generator:
+        """The generator; it is loaded to `device`.
+
+        Raises:
+            WeightsError: it is not there, or is another one than the heads need.
+        """
+        if self._generator is None:
+            self.check()
+            self._generator = load_generator(preset_path(), str(device))
+        return self._generator
+
+    def check(self) -> None:
+        """Whether the preset's generator is there and is the one that the heads need.
+
+        Raises:
+            WeightsError: as said.
+        """
+        if self._generator is None and (entry := preset_entry()).sha256 != self.sha256:
+            raise WeightsError(
+                f"These heads belong to a generator with sha256 {self.sha256}, "
+                f"but the installed codectk-hsc knows {entry.name} with {entry.sha256}."
+            )
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Holder:
+        return self

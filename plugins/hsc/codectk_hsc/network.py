@@ -1,0 +1,80 @@
+"""The whole network: the heads around a generator that is not theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from codectk.nn.backend import TorchBackend
+from codectk.nn.configurations import configured
+from codectk.spec.stages import Codec
+from codectk_hsc.align.aligner import Aligner
+from codectk_hsc.config import CONFIGS, Config
+from codectk_hsc.decoding import Synthesis
+from codectk_hsc.encoding import Analysis
+from codectk_hsc.entropy import EntropyModel
+from codectk_hsc.feature import pair
+from codectk_hsc.generators.interface import Generator
+from codectk_hsc.holder import Holder
+
+
+class Network(nn.Module):
+    """Owns every weight of the heads once.
+
+    Args:
+        config: widths.
+        generator: the one to use instead of the preset's.
+
+    Attributes:
+        analysis, entropy_model, synthesis: the stages.
+        compact: where eight bits a weight suffice.
+    """
+
+    compact = ("analysis", "synthesis.semantics", "synthesis.difference")
+
+    def __init__(self, config: Config, generator: Generator | None = None):
+        super().__init__()
+        self.config = config
+        self.synthesis = Synthesis(config, Holder(config.generator, generator))
+        self.analysis = Analysis(config, self.synthesis)
+        self.entropy_model = EntropyModel(config)
+        pair(self.analysis.difference, self.synthesis.difference)
+
+    def codec(self, weights_hash: str = "", device: str = "cpu") -> Codec:
+        """The stages wired together, sharing this network's weights."""
+        return Codec(
+            id="hsc",
+            stride=1,
+            weights_hash=weights_hash,
+            portable=True,
+            analysis=self.analysis,
+            entropy_model=self.entropy_model,
+            synthesis=self.synthesis,
+            backend=TorchBackend(device),
+            layered=True,
+            align=Aligner(),
+        )
+
+    def lesson(
+        self, name: str, pictures: Tensor, files: Sequence[Path], noise: Sequence[torch.Generator]
+    ) -> Mapping[str, Tensor]:
+        """See `codectk.train.lessons.Teacher`; the files are those of `codectk_hsc.training.render`."""
+        from codectk_hsc.training.lesson import lesson
+
+        return lesson(self, name, pictures, files, noise)
+
+
+def build(options: Mapping[str, Any]) -> Network:
+    """A network with fresh weights, to be trained.
+
+    Args:
+        options: `config` names a configuration ("small" by default); other keys replace its fields.
+
+    Raises:
+        UsageError: an unknown configuration or field.
+    """
+    return Network(configured("HSC", CONFIGS, options))

@@ -1,0 +1,50 @@
+"""A file that was made once decodes to the same latents here: the promise of a portable file, across machines.
+
+The generator has no part in that, so this needs nothing but what the plugin ships.
+
+    CODECTK_HOME=... python plugins/hsc/tests/test_golden.py FACE.png
+
+makes the file and its digest anew, which only new weights justify.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import codectk
+from codectk.bitstream.reader import read
+from codectk.nn.preset import load_preset
+from codectk.pipeline.decode import decode_latents
+from codectk.pipeline.load import Ready, card_of
+from codectk.testing.corrupt import layer_ends
+from codectk.testing.golden import latents_digest
+from codectk_hsc.network import build
+
+FOLDER = Path(__file__).parent / "golden"
+FILE, DIGEST = FOLDER / "face-q100.ctk", FOLDER / "face-q100.latents.sha256"
+
+
+def heads() -> Ready:
+    return Ready(load_preset("codectk_hsc", "hsc-small", build), card_of("hsc"), "codectk-hsc")
+
+
+def test_the_golden_file_decodes_to_its_latents():
+    assert latents_digest(FILE.read_bytes(), heads()) == DIGEST.read_text(encoding="ascii").strip()
+
+
+def test_its_layers_are_worth_their_bytes():
+    ready, data = heads(), FILE.read_bytes()
+    ends = layer_ends(data)
+    assert len(ends) == 9 and ends[0] <= 120
+    whole = decode_latents(read(data), ready)["y"]
+    errors = [
+        float((decode_latents(read(data), ready, layers=layers)["y"] - whole).square().mean()) for layers in range(9)
+    ]
+    assert errors == sorted(errors, reverse=True) and errors[0] > errors[1] > errors[4] and errors[8] == 0
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    FILE.write_bytes(codectk.encode(sys.argv[1], codec="hsc", quality=100, aligned=True))
+    DIGEST.write_text(latents_digest(FILE.read_bytes()) + "\n", encoding="ascii")
