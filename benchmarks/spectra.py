@@ -1,7 +1,7 @@
 """How much of the fine structure survives? Radial power spectra of decoded pictures, relative to the originals.
 
-    codectk encode KODAK/*.png -o files/ --codec egic --quality 30
-    python benchmarks/spectra.py --pictures KODAK --decoded "OASIS-C=a/" "PatchGAN=b/" --out docs/spectra
+    codectk eval KODAK --codec egic --weights a.safetensors=A --weights b.safetensors=B --qualities 50 --keep kept/
+    python benchmarks/spectra.py --pictures KODAK --decoded OASIS-C=kept/A PatchGAN=kept/B --suffix=-q50 --out spectra
 
 0 dB means as much power as the original has at that spatial frequency: blur falls below it, invented grain rises above.
 Writes OUT.png and OUT.svg.
@@ -34,13 +34,12 @@ def radial_power(pixels: np.ndarray) -> np.ndarray:
     return np.bincount(ring.ravel(), power.ravel())[:BINS] / np.bincount(ring.ravel())[:BINS]
 
 
-def relative(originals: list[Path], folder: Path) -> np.ndarray:
+def relative(originals: list[Path], folder: Path, suffix: str) -> np.ndarray:
     """Power of the decoded pictures over that of the originals in dB, mean over pictures, (BINS,)."""
-    ratios = [
-        10
-        * np.log10(radial_power(read_picture(folder / f"{p.stem}.png").pixels) / radial_power(read_picture(p).pixels))
-        for p in originals
-    ]
+    ratios = []
+    for path in originals:
+        decoded = read_picture(folder / f"{path.stem}{suffix}.png").pixels
+        ratios.append(10 * np.log10(radial_power(decoded) / radial_power(read_picture(path).pixels)))
     return np.mean(ratios, 0)
 
 
@@ -48,6 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=Path, required=True)
     parser.add_argument("--decoded", nargs="+", required=True, metavar="LABEL=FOLDER")
+    parser.add_argument("--suffix", default="", help="between a picture's name and .png in these folders")
     parser.add_argument("--out", type=Path, required=True)
     a = parser.parse_args()
     originals = sorted(a.pictures.glob("*.png"))
@@ -55,7 +55,12 @@ def main() -> None:
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
     for item in a.decoded:
         label, _, folder = item.partition("=")
-        axes.plot(frequency, relative(originals, Path(folder)), label=label)
+        power = relative(originals, Path(folder), a.suffix)
+        axes.plot(frequency, power, label=label)
+        octaves = [
+            f"{power[(frequency >= low) & (frequency < 2 * low)].mean():+.1f}" for low in (1 / 32, 1 / 16, 1 / 8, 1 / 4)
+        ]
+        print(f"{label}: dB in the octaves from 1/32, 1/16, 1/8, 1/4 cycles per pixel: {' '.join(octaves)}")
     axes.axhline(0, color="gray", linewidth=0.8)
     axes.set(xlabel="spatial frequency, cycles per pixel", ylabel="power relative to the original, dB", ylim=(-25, 6))
     axes.legend(frameon=False)

@@ -123,7 +123,7 @@ def test_shuffled_latents_raise_the_loss_of_a_trained_critic(mode: str):
 
     Whoever sees the condition learns to tell them apart; with the published form cross-entropy cannot.
     """
-    network = tiny(classes=1, latent=2, cond_mode=mode, labelmix=0.0)
+    network = tiny(classes=1, latent=2, cond_mode=mode, labelmix=0.0, emphasis=0.0)  # detail is noise here
     g = torch.Generator().manual_seed(2)
     labels = torch.ones(8, 16, 16, dtype=torch.int64)
 
@@ -155,7 +155,8 @@ def test_terms_and_gradients():
     real, fake, labels, latents = batch()
     fake.requires_grad_(), latents["y"].requires_grad_()
     terms = network.discriminator_loss(real, fake, labels, latents)
-    assert list(terms) == ["real", "fake", "labelmix", "~accuracy_real", "~accuracy_fake", "~accuracy_class"]
+    statistics = ["~accuracy_real", "~accuracy_fake", "~told_real", "~told_fake", "~accuracy_class"]
+    assert list(terms) == ["real", "fake", "labelmix", *statistics]
     assert all(t.shape == () and t.dtype == torch.float32 for t in terms.values())
     assert all(0 <= float(t) <= 1 and not t.requires_grad for name, t in terms.items() if name.startswith("~"))
     sum(t for name, t in terms.items() if not name.startswith("~")).backward()  # type: ignore[union-attr]
@@ -177,9 +178,22 @@ def test_statistics_count_pixels():
     real, fake, labels, latents = batch()
     terms = network.discriminator_loss(real, fake, labels, latents)
     assert (float(terms["~accuracy_real"]), float(terms["~accuracy_fake"])) == (1.0, 0.0)
+    assert (float(terms["~told_real"]), float(terms["~told_fake"])) == (1.0, 0.0)
     assert float(terms["~accuracy_class"]) == pytest.approx(float((labels == 2).sum() / (labels > 0).sum()))
     bias = network.out.bias.detach()  # type: ignore[union-attr]
     assert terms["fake"].item() == pytest.approx((bias.logsumexp(0) - bias[-1]).item(), rel=1e-5)
+
+
+def test_an_unclear_class_is_not_a_fake():
+    """Four logits alike but for a little more on "fake": the best one, at a probability of 0.27."""
+    network = tiny(stem=1)
+    with torch.no_grad():
+        network.out.weight.zero_()
+        network.out.bias.copy_(torch.tensor([0.0, 0.0, 0.0, 0.1]))  # type: ignore[union-attr]
+    real, fake, labels, latents = batch()
+    terms = network.discriminator_loss(real, fake, labels, latents)
+    assert (float(terms["~accuracy_real"]), float(terms["~accuracy_fake"])) == (0.0, 1.0)
+    assert (float(terms["~told_real"]), float(terms["~told_fake"])) == (1.0, 0.0)
 
 
 def test_void_is_ignored_where_labels_are_the_target():
@@ -228,7 +242,7 @@ def test_autocast_and_large_latents():
 
 @pytest.mark.parametrize(
     "options",
-    [{"cond_mode": "none"}, {"stem": 3}, {"channels": []}, {"width": 3}, {"config": "large"}],
+    [{"cond_mode": "none"}, {"stem": 3}, {"channels": []}, {"emphasis": -1.0}, {"width": 3}, {"config": "large"}],
 )
 def test_options_that_do_not_fit(options: dict[str, Any]):
     with pytest.raises(UsageError):
