@@ -1,50 +1,64 @@
-"""Does each part of SegPIC help? Equal small trainings with one part left out, compared on the same pictures.
+"""Does each part of SegPIC help? Equal small trainings with one part left out, in several seeds.
 
-    python benchmarks/ablation.py train --data PHOTOS... --out runs/ablation [--parts base,rat]
-    python benchmarks/ablation.py report --pictures KODAK --out runs/ablation --markdown docs/ablation.md
+    python benchmarks/ablation.py --data PHOTOS... --pictures KODAK --out runs/ablation --results docs/ablation
 
-`train` may run in several processes with different `--parts`; each run resumes. `report` measures every finished run
-(rates by the meter on rounded latents, without file overhead) and prints BD-rates against the whole method with a 95 %
-interval over pictures (paired bootstrap): positive means that leaving the part out costs bits.
+trains what is missing in --out (every run resumes), measures what is not measured yet, prints the table, and writes
+RESULTS.json and the table between the marks in RESULTS.md. Without --data nothing is trained, without --pictures
+nothing is measured. Several processes may train into one folder with different --parts or --seeds.
+
+The pictures are cut into squares of the size of the training crops. So short a training knows nothing larger: on
+whole pictures the rate of the same networks depends on the seed by tens of percent (--side 256 shows it).
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
+from typing import Any
 
-import torch
+from ablation_effects import bd, deviation, effects, markdown
+from ablation_tiles import GRID, check_files, measure
 from rich.console import Console
 from rich.table import Table
 
-from codectk.base.types import Context
-from codectk.eval.bdrate import compare
-from codectk.eval.bootstrap import bd_rate_interval
-from codectk.eval.curves import Point, Row, mean_curves
-from codectk.eval.metrics import psnr
-from codectk.nn.coders import Meter
+from codectk.base.atomic import atomic_write
+from codectk.eval.curves import mean_curves
+from codectk.eval.provenance import picture_digest, set_digest, versions
 from codectk.nn.memory import keep_freed_memory
-from codectk.picture.convert import to_float, to_uint8
-from codectk.picture.pad import crop, pad
 from codectk.picture.read import read_picture
-from codectk.pipeline.stages import forward
 from codectk.train.checkpoint import load_checkpoint
 from codectk.train.recipe import from_dict
 from codectk.train.run import train
-from codectk_segpic.config import PARTS
-from codectk_segpic.network import build
 
-# Narrower than the preset, so that six trainings fit in minutes; everything else is the preset.
+# Narrower than the preset, so that one training takes minutes; everything else is the preset.
 WIDTHS = {"mid": [32, 64], "latent": 128, "slices": [16, 16, 32, 64], "heads": 2, "wam_units": [1, 1], "tail": 12}
-VARIANTS = ("base", *PARTS)
-QUALITIES = (0.0, 25.0, 50.0, 75.0, 100.0)
+WHOLE = "base"
+PARTS = {
+    "rat": "region-adaptive transforms (RAT)",
+    "prototypes": "decoded prototypes (zeros instead)",
+    "masks": "masks in training (grids only)",
+    "sal": "scale affine layers (SAL)",
+    "lrp": "latent residual prediction (LRP)",
+}
+CROP = 128
+KINDS = {
+    "carried": "BD-rate, errors at the frequencies that latents carry",
+    "whole": "BD-rate, errors at all frequencies (PSNR)",
+}
+MARKS = ("<!-- results -->\n", "<!-- end of results -->\n")
 
 
-def recipe_for(variant: str, steps: int, seed: int) -> dict:
-    options = {"config": "small", **WIDTHS, "without": [] if variant == "base" else [variant]}
+def recipe_for(variant: str, steps: int, seed: int) -> dict[str, Any]:
+    """The training of one variant; crops, qualities and noise depend on the seed alone."""
+    options = {"config": "small", **WIDTHS, "without": [] if variant == WHOLE else [variant]}
     return {
         "codec": {"name": "segpic", "options": options},
-        "data": {"crop": 128, "batch": 8, "scale_min": 0.6},
+        "data": {"crop": CROP, "batch": 8, "scale_min": 0.6},
         "optim": {
             "steps": steps,
             "lr": 5e-4,
@@ -58,72 +72,115 @@ def recipe_for(variant: str, steps: int, seed: int) -> dict:
     }
 
 
-def train_variants(variants: list[str], data: list[str], out: Path, steps: int, seed: int) -> None:
-    for variant in variants:
+def train_missing(runs: Sequence[tuple[str, int]], data: Sequence[str], out: Path, steps: int) -> None:
+    for variant, seed in runs:
         folder = out / f"{variant}-{seed}"
-        done = (folder / "checkpoint.pt").exists()
-        outcome = train(from_dict(recipe_for(variant, steps, seed)), data, folder, resume=done)
+        begun = (folder / "checkpoint.pt").exists()
+        if begun and load_checkpoint(folder / "checkpoint.pt")["step"] >= steps:
+            continue
+        Console(stderr=True).print(f"{variant}, seed {seed}")
+        outcome = train(from_dict(recipe_for(variant, steps, seed)), data, folder, resume=begun)
         if outcome.signal:
             raise SystemExit(128 + outcome.signal)
 
 
-@torch.inference_mode()
-def measure(folder: Path, pictures: list[Path], codec: str) -> list[Row]:
-    state = load_checkpoint(folder / "checkpoint.pt")
-    network = build(from_dict(state["recipe"]).codec.options)
-    network.load_state_dict(state["ema"]["values"])
-    wired = network.eval().codec()
-    rows = []
-    for path in pictures:
-        picture = read_picture(path)
-        pixels = pad(to_float(picture.pixels), 64)
-        x = wired.backend.from_pixels(pixels)
-        for quality in QUALITIES:
-            meter = Meter()
-            out = forward(wired, x, meter, Context(*pixels.shape[:2], {"quality": quality, "grid": 4})).x
-            decoded = to_uint8(crop(wired.backend.to_pixels(out), picture.height, picture.width))
-            bits = float(meter.bits)
-            point = Point(bits / (picture.height * picture.width), psnr(picture.pixels, decoded), None, f"q{quality:g}")
-            rows.append(Row(codec, point.setting, path.stem, round(bits / 8), point))
-    return rows
+def finished(runs: Sequence[tuple[str, int]], out: Path, steps: int) -> dict[tuple[str, int], Path]:
+    """Folders of the runs that are exactly so long."""
+    folders = {run: out / f"{run[0]}-{run[1]}" for run in runs}
+    begun = {run: folder for run, folder in folders.items() if (folder / "checkpoint.pt").exists()}
+    return {r: f for r, f in begun.items() if load_checkpoint(f / "checkpoint.pt")["step"] == steps}
 
 
-def report(out: Path, pictures: list[Path], seed: int, markdown: Path | None) -> None:
-    finished = [v for v in VARIANTS if (out / f"{v}-{seed}" / "checkpoint.pt").exists()]
-    rows = {variant: measure(out / f"{variant}-{seed}", pictures, variant) for variant in finished}
-    base = mean_curves(rows["base"])[0]
-    steps = {load_checkpoint(out / f"{v}-{seed}" / "checkpoint.pt")["step"] for v in finished}
-    if len(steps) > 1:
-        raise SystemExit(f"the runs have different lengths ({sorted(steps)} steps): train the shorter ones to the end")
-    table = Table("left out", "BD-rate", "95 % interval", title=f"{steps.pop()} steps, {len(pictures)} pictures")
-    lines = ["| left out | BD-rate PSNR | 95 % interval |", "|---|---|---|"]
-    for variant in finished[1:]:
-        rate = compare(base, mean_curves(rows[variant])[0]).pchip
-        interval = bd_rate_interval(rows["base"], rows[variant])
-        cells = (variant, f"{rate:+.2f} %", f"{interval.low:+.2f} to {interval.high:+.2f} %")
-        table.add_row(*cells)
-        lines.append(f"| {' | '.join(cells)} |")
-    Console().print(table)
-    if markdown:
-        markdown.write_text("\n".join(lines) + "\n", encoding="utf-8")
+def report(a: argparse.Namespace, runs: Sequence[tuple[str, int]]) -> None:
+    """Measure the finished runs, print the tables and write the results."""
+    pictures = {path.stem: read_picture(path) for path in sorted(a.pictures.glob("*.png"))}
+    folders = finished(runs, a.out, a.steps)
+    wholes = sorted(seed for name, seed in folders if name == WHOLE)
+    if len(pictures) < 2 or not wholes:
+        raise SystemExit(f"nothing to report: {len(pictures)} PNGs, {len(wholes)} finished runs of the whole method")
+    measured = {run: measure(folder, run[0], pictures, a.side, a.every) for run, folder in folders.items()}
+    console, text, judged = Console(width=140), "", {}
+    for kind, title in KINDS.items():
+        rows = {run: getattr(m, kind) for run, m in measured.items()}
+        found = effects(rows, WHOLE, list(PARTS))
+        spread = {seed: bd(rows[WHOLE, wholes[0]], rows[WHOLE, seed]) for seed in wholes[1:]}
+        paired, freedom = deviation([effect.by_seed for effect in found.values()])
+        table = markdown(found, PARTS, spread)
+        text += f"{title}:\n\n{table}\n"
+        console.print(_table(table, title))
+        console.print(f"deviation between seeds, paired: {paired:.2f} % ({freedom} degrees of freedom)\n")
+        judged[kind] = {
+            "parts": {part: {**effect._asdict(), "verdict": effect.verdict} for part, effect in found.items()},
+            "paired_deviation": {"percent": None if math.isnan(paired) else paired, "degrees_of_freedom": freedom},
+            "whole_method_against_its_first_seed": spread,
+            "curves": {
+                f"{name}-{seed}": [[p.setting, p.bpp, p.psnr] for p in mean_curves(each)[0].points]
+                for (name, seed), each in rows.items()
+            },
+        }
+    checks = list(check_files(folders[WHOLE, wholes[0]] / "checkpoint.pt", pictures, a.side, a.files))
+    trained, stored, real = (sum(values) for values in zip(*checks, strict=True))
+    console.print(
+        f"{len(checks)} real files: {(real - stored) / len(checks):+.1f} bytes each beyond their estimate; "
+        f"storing the weights changes the estimate by {100 * (stored / trained - 1):+.2f} %"
+    )
+    if a.results is None:
+        return
+    results = {
+        "format": "codectk-ablation/1",
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": versions("codectk-segpic"),
+        "pictures": set_digest(picture_digest(p.pixels) for p in pictures.values()),
+        "tile": a.side,
+        "every": a.every,
+        "grid": GRID,
+        "recipe": recipe_for(WHOLE, a.steps, wholes[0]),
+        **judged,
+        "files": [check._asdict() for check in checks],
+    }
+    _write(a.results.with_suffix(".json"), json.dumps(results, indent=1) + "\n")
+    page = a.results.with_suffix(".md")
+    before, _, rest = page.read_text(encoding="utf-8").partition(MARKS[0]) if page.exists() else ("", "", "")
+    _write(page, before + MARKS[0] + text + MARKS[1] + rest.partition(MARKS[1])[2])
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic_write(path) as file:
+        file.write(text.encode())
+
+
+def _table(text: str, title: str) -> Table:
+    """A markdown table for the terminal."""
+    head, _, *body = ([cell.strip() for cell in line[1:-1].split("|")] for line in text.splitlines())
+    table = Table(*head, title=title)
+    for cells in body:
+        table.add_row(*(cell.replace("**", "") for cell in cells))
+    return table
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("verb", choices=("train", "report"))
-    parser.add_argument("--data", nargs="+", default=[])
-    parser.add_argument("--pictures", type=Path)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--parts", default=",".join(VARIANTS))
-    parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--markdown", type=Path)
+    parser.add_argument("--data", nargs="+", help="training photos: files or folders")
+    parser.add_argument("--pictures", type=Path, help="folder of PNGs to measure on")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
+    parser.add_argument("--parts", default=",".join((WHOLE, *PARTS)))
+    parser.add_argument("--seeds", default="1,2,3")
+    parser.add_argument("--steps", type=int, default=1100)
+    parser.add_argument("--side", type=int, default=CROP, help="of the tiles, a multiple of 64")
+    parser.add_argument("--every", type=int, default=1, help="measure one tile out of so many, to save time")
+    parser.add_argument("--files", type=int, default=4, help="tiles of which real files are made, to check the rates")
+    parser.add_argument("--results", type=Path, help="where the JSON and the page go, without extension")
     a = parser.parse_args()
+    if unknown := sorted(set(a.parts.split(",")) - {WHOLE, *PARTS}):
+        parser.error(f"there is no part '{unknown[0]}'; parts are {WHOLE}, {', '.join(PARTS)}")
+    if a.side < 64 or a.side % 64 or min(a.files, a.every) < 1:
+        parser.error("--side must be a multiple of 64, --files and --every at least 1")
+    runs = [(part, int(seed)) for seed, part in product(a.seeds.split(","), a.parts.split(","))]
     keep_freed_memory()
-    if a.verb == "train":
-        train_variants(a.parts.split(","), a.data, a.out, a.steps, a.seed)
-    else:
-        report(a.out, sorted(a.pictures.glob("*.png")), a.seed, a.markdown)
+    if a.data:
+        train_missing(runs, a.data, a.out, a.steps)
+    if a.pictures:
+        report(a, runs)
 
 
 if __name__ == "__main__":
