@@ -3,9 +3,11 @@
     python benchmarks/hsc_faces.py render --styles STYLES.npz -n 200 --side 256 -o FACES
     python benchmarks/hsc_faces.py rates FACES --lpips-weights LPIPS.safetensors --out docs/hsc-256
     python benchmarks/hsc_faces.py sheet FACES --out docs/hsc
+    python benchmarks/hsc_faces.py prior FACES
 
 `render` paints the last faces of a table of codes, which no head was trained on. `rates` really writes and decodes
-every file; each layer's figures come from the same file, cut. `sheet` draws a few faces at every layer.
+every file; each layer's figures come from the same file, cut. `sheet` draws a few faces at every layer. `prior`
+tells what the core code is worth as the slices' prior: their bits with it, with another face's, and with zeros.
 """
 
 from __future__ import annotations
@@ -24,15 +26,19 @@ from PIL import Image
 import codectk
 from codectk.api import decode
 from codectk.base.atomic import atomic_write
-from codectk.base.types import Picture
+from codectk.base.types import Context, Picture
 from codectk.bitstream.reader import read
+from codectk.coding.coder import Meter
 from codectk.eval.classic import REFERENCES
 from codectk.eval.classic import decode as decode_classic
 from codectk.eval.metrics import psnr
 from codectk.eval.perceptual import build
 from codectk.eval.provenance import versions
+from codectk.picture.convert import to_float
 from codectk.picture.read import read_picture
 from codectk.picture.strip import strip
+from codectk.pipeline import stages
+from codectk.pipeline.load import load
 from codectk.testing.corrupt import layer_ends
 from codectk.train.bar import Bar
 
@@ -148,6 +154,28 @@ def sheet(a: argparse.Namespace) -> None:
     Image.fromarray(np.concatenate(rows)).save(f"{a.out}-layers.png")
 
 
+def prior(a: argparse.Namespace) -> None:
+    import torch
+
+    codec = load("hsc").codec
+    ctx = Context(256, 256, {"quality": 100.0})
+    with torch.no_grad():
+        values = [
+            stages.analyze(codec, codec.backend.from_pixels(to_float(read_picture(file).pixels)), ctx)
+            for file in sorted(a.faces.glob("*.png"))[: a.n]
+        ]
+        spent = {"its own": 0.0, "another face's": 0.0, "zeros": 0.0}
+        for number, made in enumerate(values):
+            others = (made["core"], values[number - 1]["core"], torch.zeros_like(made["core"]))
+            for name, core in zip(spent, others, strict=True):
+                meter = Meter()
+                stages.code(codec, meter, {**made, "core": core}, Context(256, 256))
+                spent[name] += sum(meter.by_layer[1:]) / 8 / len(values)
+    own = spent["its own"]
+    for name, size in spent.items():
+        print(f"slices after the core code {name}: {size:.1f} bytes ({100 * (1 - own / size):.1f} % saved by its own)")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(required=True)
@@ -172,6 +200,10 @@ def main() -> None:
     three.add_argument("--side", type=int, default=256)
     three.add_argument("--layers", type=int, nargs="+", default=[0, 1, 2, 4, 8])
     three.add_argument("--out", required=True)
+    four = verbs.add_parser("prior")
+    four.set_defaults(run=prior)
+    four.add_argument("faces", type=Path)
+    four.add_argument("-n", type=int, default=50)
     arguments = parser.parse_args()
     arguments.run(arguments)
 

@@ -42,9 +42,9 @@ CATALOGUE: Mapping[str, Direction] = {
     for direction in (
         _direction("smile", "more of a smile", (0, 8), 0.43, 1.5),
         _direction("mouth_open", "mouth further open", (0, 8), 0.54, 2.5),
-        _direction("eye_open", "eyes further open", (0, 8), 0.53, 2.5),
-        _direction("glasses", "glasses appear", (0, 4), 0.31, 2.0, least=0.0),
-        _direction("age", "looks older", (0, 15), 0.49, 2.5),
+        _direction("eye_open", "eyes further open", (0, 8), 0.29, 1.25),
+        _direction("glasses", "glasses appear", (0, 4), 0.53, 3.0, least=0.0),
+        _direction("age", "looks older", (0, 15), 0.27, 1.5),
         _direction("masculine", "looks more masculine", (0, 8), 0.47, 1.5),
         _direction("face_width", "wider face", (0, 4), 0.32, 2.0),
         _direction("yaw", "turns to the right of the picture", (0, 4), 0.96, 2.0),
@@ -54,6 +54,6 @@ CATALOGUE: Mapping[str, Direction] = {
         _direction("hair_brightness", "brighter hair", (0, 15), 0.47, 2.0),
         _direction("warmth", "warmer colors", (9, 15), 0.77, 2.5),
         _direction("background_brightness", "brighter background", (5, 15), 0.39, 1.5),
-        _direction("background_blue", "bluer background", (5, 15), 0.65, 2.5),
+        _direction("background_blue", "bluer background", (5, 15), 0.42, 1.5),
     )
 }
