@@ -30,7 +30,7 @@ def read_layers(data: Buffer, layers: int | None = None) -> Container:
     except (TruncatedError, ChecksumError) as error:
         part = _whole_part(data, error)
         whole = layers_of(part)
-        if part.data_len == len(memoryview(data).cast("B")) or (layers is not None and layers <= whole):
+        if _ends_between_layers(data, part) or (layers is not None and layers <= whole):
             return part
         raise TruncatedError(
             f"The file is cut or damaged within layer {whole + 1}; {_listed(whole)}, "
@@ -50,7 +50,7 @@ def read_whole(data: Buffer) -> Container:
         return read(data)
     except (TruncatedError, ChecksumError) as error:
         part = _whole_part(data, error)
-        where = "behind" if part.data_len == len(memoryview(data).cast("B")) else "or damaged behind"
+        where = "behind" if _ends_between_layers(data, part) else "or damaged behind"
         raise TruncatedError(
             f"The file is incomplete: it is cut {where} {name_of(layers_of(part))}.",
             offset=part.data_len,
@@ -92,3 +92,8 @@ def _whole_part(data: Buffer, error: BitstreamError) -> Container:
 
 def _listed(whole: int) -> str:
     return f"the base layer and {whole} more are whole" if whole else "only the base layer is whole"
+
+
+def _ends_between_layers(data: Buffer, part: Container) -> bool:
+    """Whether nothing follows what is whole."""
+    return part.data_len == memoryview(data).nbytes

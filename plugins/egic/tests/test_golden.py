@@ -13,10 +13,9 @@ import numpy as np
 
 import codectk
 from codectk.picture.read import read_picture
-from codectk.testing.golden import latents_digest
+from codectk.testing.golden import GoldenFile, latents_digest
 
-FOLDER = Path(__file__).parent / "golden"
-FILE, DIGEST = FOLDER / "photo-192x128-q75.ctk", FOLDER / "photo-192x128-q75.latents.sha256"
+GOLDEN = GoldenFile(Path(__file__).parent / "golden" / "photo-192x128-q75.ctk")
 PHOTO = Path(__file__).parents[3] / "examples" / "photo.png"
 
 
@@ -25,16 +24,13 @@ def source() -> np.ndarray:
 
 
 def test_the_golden_file_decodes_to_its_latents():
-    assert latents_digest(FILE.read_bytes()) == DIGEST.read_text(encoding="ascii").strip()
+    assert latents_digest(GOLDEN.data) == GOLDEN.digest
 
 
 def test_the_golden_file_decodes_to_its_picture():
-    decoded = np.asarray(codectk.decode(FILE)).astype(float)
+    decoded = np.asarray(codectk.decode(GOLDEN.data)).astype(float)
     assert np.mean((decoded - source()) ** 2) < 250, "about 24 dB or better"
 
 
 if __name__ == "__main__":
-    FOLDER.mkdir(exist_ok=True)
-    made = codectk.encode(source(), codec="egic", quality=75.0)
-    FILE.write_bytes(made)
-    DIGEST.write_text(latents_digest(made) + "\n", encoding="ascii")
+    GOLDEN.write(codectk.encode(source(), codec="egic", quality=75.0))

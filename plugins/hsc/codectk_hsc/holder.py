@@ -33,21 +33,13 @@ class Holder:
             WeightsError: it is not there, or is another one than the heads need.
         """
         if self._generator is None:
-            self.check()
+            if (entry := preset_entry()).sha256 != self.sha256:
+                raise WeightsError(
+                    f"These heads belong to a generator with sha256 {self.sha256}, "
+                    f"but the installed codectk-hsc knows {entry.name} with {entry.sha256}."
+                )
             self._generator = load_generator(preset_path(), str(device))
         return self._generator
-
-    def check(self) -> None:
-        """Whether the preset's generator is there and is the one that the heads need.
-
-        Raises:
-            WeightsError: as said.
-        """
-        if self._generator is None and (entry := preset_entry()).sha256 != self.sha256:
-            raise WeightsError(
-                f"These heads belong to a generator with sha256 {self.sha256}, "
-                f"but the installed codectk-hsc knows {entry.name} with {entry.sha256}."
-            )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Holder:
         return self

@@ -18,11 +18,10 @@ from codectk.nn.preset import load_preset
 from codectk.pipeline.decode import decode_latents
 from codectk.pipeline.load import Ready, card_of
 from codectk.testing.corrupt import layer_ends
-from codectk.testing.golden import latents_digest
+from codectk.testing.golden import GoldenFile, latents_digest
 from codectk_hsc.network import build
 
-FOLDER = Path(__file__).parent / "golden"
-FILE, DIGEST = FOLDER / "face-q100.ctk", FOLDER / "face-q100.latents.sha256"
+GOLDEN = GoldenFile(Path(__file__).parent / "golden" / "face-q100.ctk")
 
 
 def heads() -> Ready:
@@ -30,11 +29,11 @@ def heads() -> Ready:
 
 
 def test_the_golden_file_decodes_to_its_latents():
-    assert latents_digest(FILE.read_bytes(), heads()) == DIGEST.read_text(encoding="ascii").strip()
+    assert latents_digest(GOLDEN.data, heads()) == GOLDEN.digest
 
 
 def test_its_layers_are_worth_their_bytes():
-    ready, data = heads(), FILE.read_bytes()
+    ready, data = heads(), GOLDEN.data
     ends = layer_ends(data)
     assert len(ends) == 9 and ends[0] <= 120
     whole = decode_latents(read(data), ready)["y"]
@@ -45,6 +44,4 @@ def test_its_layers_are_worth_their_bytes():
 
 
 if __name__ == "__main__":
-    FOLDER.mkdir(exist_ok=True)
-    FILE.write_bytes(codectk.encode(sys.argv[1], codec="hsc", quality=100, aligned=True))
-    DIGEST.write_text(latents_digest(FILE.read_bytes()) + "\n", encoding="ascii")
+    GOLDEN.write(codectk.encode(sys.argv[1], codec="hsc", quality=100, aligned=True))
