@@ -12,19 +12,27 @@ from PIL import Image
 
 from codectk import api
 from codectk.base.errors import InputError, PluginMissingError, UsageError, WeightsError
+from codectk.bitstream.chunk import LATENTS
+from codectk.bitstream.reader import read
 from codectk.cli import main
 from codectk.nn.hybrid import build
 from codectk.nn.storage import to_arrays
 from codectk.pipeline import bundles
+from codectk.pipeline.decode import decode_container
+from codectk.pipeline.load import load
 from codectk.pipeline.recipe import parse_graph
 from codectk.pipeline.tables import to_toml
 from codectk.train.bundle import export_bundle
 from codectk.train.export import export
 from codectk.train.loop import CHECKPOINT
+from codectk.train.recipe import load_recipe
+from codectk.train.run import train
 from codectk.weights.bundle import read_bundle
 from codectk.weights.bundle_store import add_bundle
 from codectk.weights.store import sha256_of
 from codectk.weights.tensors import load_tensors, read_metadata, save_tensors
+
+RECIPES = Path(__file__).parents[2] / "recipes"
 
 
 @pytest.fixture(scope="module")
@@ -201,3 +209,25 @@ def test_the_command(two_steps, tmp_path, capsys):
         assert main.run(["export", *arguments]) == code
         told = capsys.readouterr().err
         assert words in told and told.count("\n") == 1
+
+
+def test_the_first_hybrid_makes_its_parents_bytes(pictures, picture, tmp_path):
+    """SegPIC's decoder is trained on, here against nobody; the bundle's files hold the latents of SegPIC's own."""
+    overrides = ["discriminator.name=''", "discriminator.weight=0", "loss.lpips=0", "data.crop=64", "data.batch=1"]
+    overrides += [
+        "data.min_side=64",
+        "optim.steps=1",
+        "optim.warmup=0",
+        "optim.decay=0",
+        "optim.lr=0.01",
+        "optim.ema=0",
+    ]
+    train(load_recipe(RECIPES / "h1-segpic-oasis.toml", overrides), [pictures], tmp_path / "run")
+    bundle = export_bundle(tmp_path / "run" / CHECKPOINT, tmp_path / "h1.ctkb", licence="CC0-1.0")
+    for quality in (10, 60):
+        ours, parents = (read(api.encode(picture, codec, quality=quality)) for codec in (str(bundle.path), "segpic"))
+        assert ours.payloads(LATENTS) == parents.payloads(LATENTS)
+        ready = load(str(bundle.path))
+        assert not np.array_equal(
+            decode_container(ours, ready).pixels, decode_container(parents, load("segpic")).pixels
+        )

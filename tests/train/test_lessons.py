@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from codectk.base.errors import ContractError, UsageError
 from codectk.train.checkpoint import load_checkpoint
+from codectk.train.lessons import Batch
 from codectk.train.log import read_log
 from codectk.train.steps import Steps
 from codectk_segpic.network import Network
@@ -19,12 +20,10 @@ LESSON = ("stage.objective=lesson", "stage.lesson=gains", "stage.train=['analysi
 seen: list[tuple[str, list[str], float]] = []
 
 
-def lesson(
-    network: Network, name: str, pictures: Tensor, files: Sequence[Path], noise: Sequence[torch.Generator]
-) -> Mapping[str, Tensor]:
+def lesson(network: Network, name: str, batch: Batch) -> Mapping[str, Tensor]:
     """The analysis' weights are to become the mean color of the pictures, with noise from all sources."""
-    seen.append((name, [file.name for file in files], float(pictures.mean())))
-    target = pictures.mean() + 0.01 * torch.rand(()) + 0.01 * torch.rand((), generator=noise[0])
+    seen.append((name, [file.name for file in batch.files], float(batch.pictures.mean())))
+    target = batch.pictures.mean() + 0.01 * torch.rand(()) + 0.01 * torch.rand((), generator=batch.noise[0])
     errors = [(parameter - target).square().mean() for parameter in network.analysis.parameters()]
     return {"mean": torch.stack(errors).mean(), "twice": 2 * torch.stack(errors).mean(), "~logged": target * 1e6}
 
@@ -36,7 +35,7 @@ def teacher(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_named_losses_are_descended(build: Callable[..., Steps], pictures: Path):
-    steps = build(*LESSON, "data.mirror=false", "optim.lr=0.01", "optim.warmup=0")
+    steps = build(*LESSON, "data.mirror=false", "data.transpose=false", "optim.lr=0.01", "optim.warmup=0")
     before, _ = steps.train_step()
     for _ in range(5):
         after, _ = steps.train_step()
@@ -49,7 +48,7 @@ def test_the_named_losses_are_descended(build: Callable[..., Steps], pictures: P
 
 
 def test_files_are_those_of_the_pictures(build: Callable[..., Steps]):
-    steps = build(*LESSON, "data.mirror=false")
+    steps = build(*LESSON, "data.mirror=false", "data.transpose=false")
     steps.train_step()
     named = zip(steps.crops.files, steps.crops.pictures, strict=True)
     means = {file.name: pixels.mean() / 255 for file, pixels in named}

@@ -39,7 +39,7 @@ def test_a_recipe_survives_its_checkpoint():
         ),
         (
             {"data": {"crops": 1}},
-            r"\[data\]: unknown key 'crops'; keys are crop, batch, min_side, scale_min, mirror, labels\.",
+            r"\[data\]: unknown key 'crops'; keys are crop, batch, min_side, scale_min, mirror, transpose, labels\.",
         ),
         ({"data": 3}, r"\[data\] must be a table, not 3\."),
         ({"data": {"crop": 64.0}}, r"'crop' must be int, not 64\.0\."),

@@ -1,8 +1,9 @@
 """A trained network as tensors for one safetensors file, and back.
 
     integer layers    <name>.int_weight int8, .int_bias int32, .shift int8, .table int16
-    other weights     their state-dict name, float16 (or float32); below a prefix that the network names in its
-                      attribute `compact`, weights of two and more dimensions are int8 with <name>.scale float32 per row
+    other weights     their state-dict name, float16 (or float32), and what holds integers as it is; below a prefix that
+                      the network names in its attribute `compact`, weights of two and more dimensions are int8 with
+                      <name>.scale float32 per row
     coding tables     tables.<prior name>.{frequencies uint16 (ragged), sizes int32, offsets int32}
                       and .medians float32 (channels) where published weights have some
 
@@ -45,6 +46,9 @@ def to_arrays(network: nn.Module, dtype: type[np.floating] = np.float16) -> Arra
     arrays: Arrays = {}
     for name, value in frozen.state_dict().items():
         if name.startswith(density):
+            continue
+        if not value.is_floating_point():
+            arrays[name] = value.numpy()
             continue
         if name.startswith(compact) and not name.startswith(integers) and name.endswith(".weight") and value.ndim > 1:
             arrays[name], arrays[f"{name}.scale"] = _quantize_rows(name, value.numpy())
@@ -101,6 +105,11 @@ def install(network: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
         if name.startswith(density) or name.startswith(integers):
             continue
         array = take(name)
+        if not value.is_floating_point():
+            if array.shape != tuple(value.shape) or torch.from_numpy(array).dtype != value.dtype:
+                raise WeightsError(f"{name} is {array.dtype} {array.shape}, expected {value.dtype} {tuple(value.shape)}.")
+            value.copy_(torch.from_numpy(array))
+            continue
         stored = _tensor(array)
         if array.dtype == np.int8:
             scale = _tensor(take(f"{name}.scale"))

@@ -69,7 +69,8 @@ class Crops:
         scale_min: pictures are reduced by a random factor in [scale_min, 1] (where they stay large enough),
             which removes compression artefacts of the sources and varies the content's scale.
         seed: of all draws.
-        mirror: flip and transpose crops at random.
+        mirror: flip crops left to right at random.
+        transpose: transpose crops at random, so that up may be left.
         report: called with (done, total) while loading.
 
     Attributes:
@@ -91,9 +92,11 @@ class Crops:
         scale_min: float,
         seed: int,
         mirror: bool = True,
+        transpose: bool = True,
         report: Callable[[int, int], None] = lambda done, total: None,
     ):
-        self.crop, self.scale_min, self.seed, self.mirror = crop, scale_min, seed, mirror
+        self.crop, self.scale_min, self.seed = crop, scale_min, seed
+        self.mirror, self.transpose = mirror, transpose
         self.pictures: list[np.ndarray] = []
         self.files: list[Path] = []
         self.small, self.digest = 0, 0
@@ -131,7 +134,7 @@ class Crops:
         source = min(round(self.crop / rng.uniform(self.scale_min, 1.0)), height, width)
         top = int(rng.integers(height - source + 1))
         left = int(rng.integers(width - source + 1))
-        flip, transpose = (self.mirror and rng.random() < 0.5 for _ in range(2))
+        flip, transpose = (wanted and rng.random() < 0.5 for wanted in (self.mirror, self.transpose))
         return Cut(index, top, left, source, self.crop, flip, transpose)
 
     def draw(self, step: int, sample: int) -> np.ndarray:

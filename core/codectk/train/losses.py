@@ -28,11 +28,11 @@ def ms_ssim_loss(x: Tensor, target: Tensor) -> Tensor:
     return 1 - similarity.ms_ssim(x, target)
 
 
-class RateDistortion:
-    """L = (lambda(q) / lambda(50))^-balance * (bpp + lambda(q) * distortion), one value per sample.
+class Mixture:
+    """The recipe's distortions, weighted and added; a `Distortion` itself.
 
     Args:
-        section: lambda's range and the mixture of distortions.
+        section: their weights.
         crop: side of the pictures in pixels.
         device: where LPIPS runs.
 
@@ -42,7 +42,6 @@ class RateDistortion:
     """
 
     def __init__(self, section: LossSection, crop: int, device: torch.device | str = "cpu"):
-        self.section = section
         self.terms: list[tuple[float, Distortion]] = []
         if section.mse > 0:
             self.terms.append((section.mse, mse_255))
@@ -56,6 +55,25 @@ class RateDistortion:
             self.terms.append((section.lpips, load_lpips(section.lpips_weights).to(device)))
         if not self.terms:
             raise UsageError("The loss needs a positive weight of mse, ms_ssim or lpips.")
+
+    def __call__(self, x: Tensor, target: Tensor) -> Tensor:
+        return torch.stack([weight * term(x, target) for weight, term in self.terms]).sum(0)
+
+
+class RateDistortion:
+    """L = (lambda(q) / lambda(50))^-balance * (bpp + lambda(q) * distortion), one value per sample.
+
+    Args:
+        section: lambda's range and the mixture of distortions.
+        crop, device: as for `Mixture`.
+
+    Raises:
+        UsageError, WeightsError: as `Mixture`.
+    """
+
+    def __init__(self, section: LossSection, crop: int, device: torch.device | str = "cpu"):
+        self.section = section
+        self.distortion = Mixture(section, crop, device)
 
     def multiplier(self, quality: Tensor) -> Tensor:
         """lambda at a quality in [0, 100]."""
@@ -74,7 +92,7 @@ class RateDistortion:
             further: (B,), added to the distortion, such as what a discriminator says of x.
         """
         multiplier = self.multiplier(quality)
-        distortion = torch.stack([weight * term(x, target) for weight, term in self.terms]).sum(0)
+        distortion = self.distortion(x, target)
         if further is not None:
             distortion = distortion + further
         middle = (self.section.low * self.section.high) ** 0.5

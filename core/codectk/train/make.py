@@ -53,7 +53,7 @@ def make(recipe: Recipe, load: Load, world: World, device: torch.device, *, fres
     if fresh:
         begin(network, recipe.stage)
     if recipe.stage.objective == "lesson":
-        return Lessons(recipe, network, load(False)[0], world, device)
+        return Lessons(recipe, network, *load(bool(recipe.data.labels)), world, device)
     if not recipe.discriminator.name:
         return Trainer(recipe, network, *load(False), knobs, world, device)
     opponent = _discriminator(recipe, fresh, say)

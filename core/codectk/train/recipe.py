@@ -35,10 +35,11 @@ class CodecSection:
 @dataclass(frozen=True)
 class DataSection:
     """Random crops (pixels), `batch` of them per step over all processes; `min_side` drops smaller pictures;
-    pictures are reduced by a random factor in [`scale_min`, 1] first; `mirror` flips and transposes crops at random.
+    pictures are reduced by a random factor in [`scale_min`, 1] first; at random, crops are flipped (`mirror`) and
+    transposed (`transpose`).
 
-    `labels` is a folder of label maps, for a discriminator that needs them: PNGs of mode L (0 void, 1..N groups), each
-    of the size of the picture with the same stem.
+    `labels` is a folder of label maps, for a discriminator or a lesson that needs them: PNGs of mode L (0 void, 1..N
+    groups), each of the size of the picture with the same stem.
     """
 
     crop: int = _number(128, 1)
@@ -46,6 +47,7 @@ class DataSection:
     min_side: int = _number(128, 1)
     scale_min: float = _number(1.0, 0.01, 1.0)
     mirror: bool = True
+    transpose: bool = True
     labels: str = ""
 
 

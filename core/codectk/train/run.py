@@ -105,7 +105,9 @@ def _load(
 
         return show
 
-    crops = Crops(paths, d.crop, d.min_side, d.scale_min, recipe.optim.seed, d.mirror, report("reading pictures"))
+    crops = Crops(
+        paths, d.crop, d.min_side, d.scale_min, recipe.optim.seed, d.mirror, d.transpose, report("reading pictures")
+    )
     if crops.small:
         say(f"{crops.small} pictures are smaller than {max(d.crop, d.min_side)} pixels and are left out.")
     if crops.refused:

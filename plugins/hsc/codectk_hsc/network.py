@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor, nn
 
 from codectk.nn.backend import TorchBackend
@@ -20,6 +18,9 @@ from codectk_hsc.entropy import EntropyModel
 from codectk_hsc.feature import pair
 from codectk_hsc.generators.interface import Generator
 from codectk_hsc.holder import Holder
+
+if TYPE_CHECKING:
+    from codectk.train.lessons import Batch
 
 
 class Network(nn.Module):
@@ -59,13 +60,11 @@ class Network(nn.Module):
             align=Aligner(),
         )
 
-    def lesson(
-        self, name: str, pictures: Tensor, files: Sequence[Path], noise: Sequence[torch.Generator]
-    ) -> Mapping[str, Tensor]:
+    def lesson(self, name: str, batch: Batch) -> Mapping[str, Tensor]:
         """See `codectk.train.lessons.Teacher`; the files are those of `codectk_hsc.training.render`."""
         from codectk_hsc.training.lesson import lesson
 
-        return lesson(self, name, pictures, files, noise)
+        return lesson(self, name, batch)
 
 
 def build(options: Mapping[str, Any]) -> Network:

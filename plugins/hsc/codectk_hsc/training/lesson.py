@@ -26,6 +26,7 @@ from codectk_hsc.training.degrade import degrade
 from codectk_hsc.training.faces import draw_styles
 
 if TYPE_CHECKING:
+    from codectk.train.lessons import Batch
     from codectk_hsc.network import Network
 
 LESSONS = ("codes", "pictures")
@@ -49,9 +50,7 @@ COARSER, PAINTED = (1, 8, 32), 2.0
 """Factors by which a picture is reduced, and the weight of its errors."""
 
 
-def lesson(
-    network: Network, name: str, pictures: Tensor, files: Sequence[Path], noise: Sequence[torch.Generator]
-) -> Mapping[str, Tensor]:
+def lesson(network: Network, name: str, batch: Batch) -> Mapping[str, Tensor]:
     """Losses of one step; see `codectk.train.lessons.Teacher`.
 
     Raises:
@@ -60,12 +59,12 @@ def lesson(
     """
     if name not in LESSONS:
         raise UsageError(f"stage.lesson: HSC has no lesson '{name}'; it has {', '.join(LESSONS)}.")
-    truth = _truth(network, files)
-    found = network.analysis.invert(degrade(pictures))
+    truth = _truth(network, batch.files)
+    found = network.analysis.invert(degrade(batch.pictures))
     network.analysis.domain.observe(found.y)
     terms = _inversion(network, found, truth)
     found, truth = (type(all_)(*(value[::CODED] for value in all_)) for all_ in (found, truth))
-    meter = Meter(noise[::CODED])
+    meter = Meter(batch.noise[::CODED])
     layers = _layers(len(network.config.slices))
     values = {CORE: found.core, FEATURE: found.y, LAYERS: layers}
     latents = network.entropy_model.code(meter, values, Context(network.config.side, network.config.side))
@@ -79,7 +78,7 @@ def lesson(
     terms["slices"] = (sum(bits[1:]) + FEATURE_WORTH * values_of_feature * feature_error) / FEATURE_BITS
     if name == "pictures":
         terms |= _behind(network, truth, styled, restored)
-        terms |= _painted(network, pictures[:1], styled, restored)
+        terms |= _painted(network, batch.pictures[:1], styled, restored)
     terms["~core_bits"] = bits[0]
     terms["~style_error"] = style_error
     if layers == len(network.config.slices):
