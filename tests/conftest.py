@@ -174,6 +174,15 @@ def onion(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.fixture
+def grain(monkeypatch: pytest.MonkeyPatch):
+    """The third-party codec that paints from a seed and tells about its files; the value is as that of `pocket`."""
+    monkeypatch.delenv("CODECTK_PLUGINS", raising=False)
+    monkeypatch.delenv("CODECTK_STRICT_PLUGINS", raising=False)
+    with installed(Path(__file__).parent / "third_party" / "codectk_grain") as folders:
+        yield folders
+
+
+@pytest.fixture
 def weighted(site, pocket, tmp_path, monkeypatch: pytest.MonkeyPatch):
     """The plugin and codec `weighted` with an empty store; the value is the folder of its package."""
     monkeypatch.setenv("CODECTK_HOME", str(tmp_path / "home"))

@@ -13,15 +13,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from codectk.api import decode, edit, encode, info, verify
+    from codectk.api import decode, edit, encode, info, summary, verify
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "decode", "edit", "encode", "info", "verify"]
+__all__ = ["__version__", "decode", "edit", "encode", "info", "summary", "verify"]
 
 
 def __getattr__(name: str) -> Any:
     # Loaded on first use, so that `import codectk` and the command line start at once.
-    if name in ("decode", "edit", "encode", "info", "verify"):
+    if name in ("decode", "edit", "encode", "info", "summary", "verify"):
         from codectk import api
 
         return getattr(api, name)

@@ -1,4 +1,4 @@
-"""codectk in five functions: encode, decode, edit, info, verify."""
+"""codectk in six functions: encode, decode, edit, info, summary, verify."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
+    from codectk.spec.summary import Summary
+
     Source = str | os.PathLike[str] | bytes | Image.Image | np.ndarray | Picture
 
 Data = bytes | bytearray | memoryview | str | os.PathLike[str]
@@ -31,6 +33,7 @@ def encode(
     target_bpp: float | None = None,
     target_bytes: float | None = None,
     strict: bool = False,
+    best_of: int | None = None,
     keep_icc: bool = False,
     aligned: bool = False,
     strict_domain: bool = False,
@@ -47,11 +50,13 @@ def encode(
         target_bpp: wanted size of the whole file in bits per pixel; the rate knob is searched.
         target_bytes: the same in bytes.
         strict: with a target, never go above it.
+        best_of: for codecs that paint from a seed: try so many, beginning with the one given, and write the one that
+            comes closest to the picture. Each try takes as long as decoding.
         keep_icc: keep the picture's color profile instead of converting to sRGB.
         aligned: the picture is framed already as a codec that aligns pictures wants it.
         strict_domain: refuse a picture of another kind than the codec is for; otherwise it is a `DomainWarning`.
         device: "cpu", "cuda", "cuda:1", ...
-        progress: told after each file of a search.
+        progress: told after each file of a search, or of the steps of all tries.
         **knobs: encoder-side knobs, such as `quality=50`.
 
     Returns:
@@ -60,12 +65,14 @@ def encode(
     Raises:
         InputError: the picture cannot be read or is of an unsupported kind, or cannot be aligned.
         DomainError: the picture is not of the codec's domain, with `strict_domain`.
-        UsageError: a knob is unknown or out of range, or arguments contradict each other.
+        UsageError: a knob is unknown or out of range, arguments contradict each other, or the codec has no seeds to
+            choose from.
         TargetError: the target is out of reach for this picture.
         PluginError: the codec is missing, broken or breaks a contract.
         WeightsError: its weights are missing or damaged; a `WeightsAbsentError` where they can be pulled.
     """
     from codectk.picture.read import read_picture
+    from codectk.pipeline.best_of import check_codec, check_tries, encode_best
     from codectk.pipeline.encode import Encoding
     from codectk.pipeline.load import load
     from codectk.pipeline.search import encode_to_target
@@ -74,14 +81,22 @@ def encode(
         raise UsageError("Give target_bpp or target_bytes, not both.")
     if strict and target_bpp is None and target_bytes is None:
         raise UsageError("strict has a meaning only together with a target size.")
+    targeted = target_bytes is not None or target_bpp is not None
+    if best_of is not None:
+        check_tries(best_of)
+        if targeted:
+            raise UsageError("Give a target size or best_of, not both.")
     # The picture first: a wrong path should not cost the seconds that a codec takes to load.
     picture = image if isinstance(image, Picture) else read_picture(image, keep_icc=keep_icc)
     ready = load(codec, device, weights=weights)
+    if best_of is not None:
+        check_codec(ready)  # before the picture is prepared, which may take long
     rate = ready.card.rate_knob
-    targeted = target_bytes is not None or target_bpp is not None
     if targeted and rate is not None and rate.name in knobs:
         raise UsageError(f"A target size and {rate.name} contradict each other; give one of them.")
     encoding = Encoding(ready, picture, knobs, aligned=aligned, strict_domain=strict_domain)
+    if best_of is not None:
+        return encode_best(encoding, best_of, progress=progress)
     if target_bpp is not None:
         target_bytes = target_bpp * encoding.picture.width * encoding.picture.height / 8
     if target_bytes is None:
@@ -164,6 +179,25 @@ def info(data: Data) -> Info:
         InputError: the path cannot be read.
     """
     return describe(_bytes(data))
+
+
+def summary(data: Data) -> Summary:
+    """Say what is in a `.ctk` file, such as {"labels": {"sky": 0.6, "sea": 0.4}}; needs its plugin, but not torch.
+
+    Args:
+        data: the file's bytes or its path.
+
+    Returns:
+        Sentences, or shares by name; empty where the plugin is missing or has nothing to say.
+
+    Raises:
+        BitstreamError, InputError: as `info`.
+        PluginError: its plugin is broken.
+        WeightsError: it needs weights that are missing or damaged.
+    """
+    from codectk.plugins.summaries import summary_of
+
+    return summary_of(read_layers(_bytes(data), 0))
 
 
 def verify(data: Data) -> None:

@@ -17,7 +17,7 @@ from codectk import api
 from codectk.bitstream.chunk import LATENTS, Chunk
 from codectk.bitstream.header import Header
 from codectk.bitstream.writer import write
-from codectk.plugins import manager
+from codectk.plugins import discover, manager
 
 POCKET = ("--codec", "pocket")
 
@@ -191,7 +191,8 @@ def test_damaged_files_leave_nothing(ctk: Path, run, damage, exit_code: int, cod
     assert sorted(os.listdir()) == ["a.ctk", "a.png", "b.png", "bad.ctk", "c.png", "x.png"]
 
 
-def test_an_uninstalled_codec_names_the_install_line(folder: Path, run):
+def test_an_uninstalled_codec_names_the_install_line(folder: Path, run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(discover, "distributions", lambda: [])  # as if no plugin were installed
     _one_line(run("encode", "a.png", "-o", "x.ctk", "--codec", "sgc"), 5, "CTK-E501", "pip install codectk-sgc")
     for codec, distribution in (("sgc", "codectk-sgc"), ("acme", "acme-codecs")):
         Path("x.ctk").write_bytes(write(Header(codec, distribution, 8, 8), [Chunk.of(LATENTS, bytes(8))]))

@@ -13,7 +13,7 @@ from codectk.base.errors import (
     UsageError,
     WeightsError,
 )
-from codectk.plugins import manager
+from codectk.plugins import discover, manager
 
 GOOD = """
 from codectk.spec.hooks import hookimpl
@@ -128,10 +128,12 @@ def test_a_duplicate_names_both_owners(site):
 
 
 def test_a_missing_codec_names_what_to_install(site, monkeypatch):
-    monkeypatch.setenv("CODECTK_PLUGINS", "alpha")
     site.add("alpha", GOOD)
-    with pytest.raises(PluginMissingError, match=r"pip install codectk-sgc$"):
-        manager.codec("sgc")
+    with monkeypatch.context() as empty:
+        empty.setattr(discover, "distributions", lambda: [])  # as if no plugin were installed
+        with pytest.raises(PluginMissingError, match=r"pip install codectk-sgc$"):
+            manager.codec("sgc")
+    monkeypatch.setenv("CODECTK_PLUGINS", "alpha")
     with pytest.raises(PluginMissingError, match=r"pip install acme-codecs$"):
         manager.codec("acme", distribution="acme-codecs")
     with pytest.raises(PluginMissingError, match=r"did you mean 'alpha'.*installed codecs: alpha"):

@@ -33,7 +33,8 @@ def test_documented_example():
     assert (card.api, card.title, card.licence, card.homepage) == (1, "SegPIC", "Apache-2.0", "")
     (codec,) = card.codecs
     assert (codec.name, codec.stride, codec.domain) == ("segpic", 64, "natural")
-    assert codec.rate_knob == codec.knobs["quality"]
+    assert codec.rate_knob == codec.knobs["quality"] and not codec.summarizes
+    assert parse_card(TEXT.replace("stride = 64", "stride = 64\nsummarizes = true"), "x").codecs[0].summarizes
     assert codec.knobs["quality"].maximum == 100.0 and codec.knobs["quality"].coded
     assert [(part.id, part.kind) for part in card.components] == [("segpic.rat_analysis", "analysis")]
     hash(card)
@@ -51,6 +52,7 @@ def test_documented_example():
         ("[[codec]]", "[codec]", "must be written as [[codec]]"),
         ('name = "segpic"', 'name = "Seg PIC"', "the name must be"),
         ("stride = 64", "stride = 0", "stride must be"),
+        ("stride = 64", 'stride = 64\nsummarizes = "yes"', "'summarizes' must be of type bool"),
         ("stride = 64", "stride = 64.0", "'stride' must be of type int"),
         ('side = "encoder"', 'side = "both"', "side must be"),
         ('side = "encoder"', 'side = "decoder"', "a rate knob is an encoder knob"),

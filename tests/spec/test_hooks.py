@@ -20,6 +20,7 @@ def test_the_hooks_and_their_arguments():
     assert arguments.pop("codectk_weights_import") == ("codec", "path")
     assert arguments.pop("codectk_weights_published") == ("codec",)
     assert arguments.pop("codectk_edits") == ("codec",)
+    assert arguments.pop("codectk_summary") == ("codec", "container")
     assert arguments.pop("codectk_network") == ("name", "options")
     assert arguments.pop("codectk_stages") == ("names", "options")
     assert arguments == {f"codectk_{kind}": ("name", "options") for kind in COMPONENT_KINDS}

@@ -39,6 +39,14 @@ def test_round_trip(tmp_path):
     assert read_metadata(path) == {}
 
 
+def test_some_of_them(tmp_path):
+    path = tmp_path / "w.safetensors"
+    save_tensors(path, {"coders.0": np.arange(3), "coders.1": np.ones(2), "other": np.zeros(4)}, {"text": "a"})
+    some = load_tensors(path, "coders.")
+    assert list(some) == ["coders.0", "coders.1"] and np.array_equal(some["coders.0"], [0, 1, 2])
+    assert load_tensors(path, "missing.") == {}
+
+
 def test_a_header_whose_length_looks_like_a_pickle(tmp_path):
     path = tmp_path / "w.safetensors"
     for length in range(40):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from codectk.base.errors import BitstreamError, FormatVersionError, LimitError, TruncatedError
@@ -67,7 +67,7 @@ class Chunk:
     """
 
     tag: str
-    payload: bytes
+    payload: bytes = field(repr=False)
     critical: bool
 
     @classmethod

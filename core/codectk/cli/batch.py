@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from codectk.base.errors import OutputError, UsageError
+from codectk.base.progress import reporting
 from codectk.cli.errors import State, tell
 from codectk.cli.output import Bar, print_json, progress_bar
 
@@ -45,7 +46,7 @@ class Done:
 
 
 Work = Callable[[Job, Bar], Done]
-"""Does one job; the bar takes its remarks and its progress."""
+"""Does one job; the bar takes its remarks and its progress, also what is told to `base.progress.report`."""
 
 
 def plan(sources: Sequence[str], output: str, suffix: str) -> list[Job]:
@@ -105,7 +106,8 @@ def single(reports: Iterable[Any]) -> Any:
 
 def _one(job: Job, work: Work, state: State, bar: Bar, *, as_json: bool, alone: bool) -> tuple[dict[str, Any], int]:
     try:
-        done = work(job, bar)
+        with reporting(bar.within):
+            done = work(job, bar)
     except Exception as error:
         told = tell(error, state, "" if alone else job.source, bar.warn)
         return {"input": job.source, "error": {"code": told.code, "message": told.message}}, told.exit_code

@@ -14,7 +14,7 @@ from codectk.cli.batch import Done, Job
 from codectk.cli.errors import State
 from codectk.cli.first_use import FirstUse, yes_option
 from codectk.cli.notes import notes
-from codectk.cli.options import collect_knobs, debug_option, device_option, json_option, knob_options
+from codectk.cli.options import debug_option, device_option, json_option, knob_options
 from codectk.cli.output import Bar
 
 if TYPE_CHECKING:
@@ -50,11 +50,7 @@ def command(
     state: State,
     sources: tuple[str, ...],
     output: str,
-    pairs: tuple[str, ...],
-    quality: str | None,
-    seed: str | None,
-    steps: str | None,
-    realism: str | None,
+    knobs: dict[str, str],
     strip: bool,
     layers: int | None,
     yes: bool,
@@ -66,7 +62,6 @@ def command(
     Only decoder-side knobs can be turned here. An existing output is replaced, but only when its file was decoded.
     A file of a layered codec that ends after a whole layer is decoded, too, with a note.
     """
-    knobs = collect_knobs(pairs, quality=quality, seed=seed, steps=steps, realism=realism)
     if strip and "realism" in knobs:
         raise UsageError("--realism and --realism-strip contradict each other; give one of them.")
     settings = [{**knobs, "realism": f"{value:g}"} for value in STRIP] if strip else [knobs]

@@ -15,7 +15,7 @@ from codectk.cli.batch import Done, Job
 from codectk.cli.errors import State
 from codectk.cli.first_use import FirstUse, yes_option
 from codectk.cli.notes import note, notes
-from codectk.cli.options import collect_knobs, debug_option, device_option, json_option, knob_options
+from codectk.cli.options import debug_option, device_option, json_option, knob_options
 from codectk.cli.output import Bar
 
 SUFFIX = ".ctk"
@@ -36,6 +36,12 @@ SUFFIX = ".ctk"
 @click.option("--target-bpp", type=float, metavar="N", help="Search for a file of N bits per pixel.")
 @click.option("--target-bytes", type=float, metavar="N", help="Search for a file of N bytes.")
 @click.option("--strict", is_flag=True, help="With a target: never go above it.")
+@click.option(
+    "--best-of",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Paint with N seeds and keep the most faithful picture, for codecs that have a seed.",
+)
 @click.option("--keep-icc", is_flag=True, help="Keep the color profile instead of converting to sRGB.")
 @click.option("--aligned", is_flag=True, help="The picture is framed already; for codecs that align pictures.")
 @click.option("--strict-domain", is_flag=True, help="Refuse pictures that the codec was not made for.")
@@ -50,14 +56,11 @@ def command(
     output: str,
     codec: str,
     weights: str | None,
-    pairs: tuple[str, ...],
-    quality: str | None,
-    seed: str | None,
-    steps: str | None,
-    realism: str | None,
+    knobs: dict[str, str],
     target_bpp: float | None,
     target_bytes: float | None,
     strict: bool,
+    best_of: int | None,
     keep_icc: bool,
     aligned: bool,
     strict_domain: bool,
@@ -70,20 +73,23 @@ def command(
     An existing output is replaced, but only when its picture was encoded. With several inputs, OUT is a folder,
     failures do not stop the others, and the exit code is the highest of all.
     """
+    from codectk.pipeline.best_of import seed_knob
     from codectk.pipeline.load import card_of
     from codectk.spec.card import resolve_knobs
 
-    knobs = collect_knobs(pairs, quality=quality, seed=seed, steps=steps, realism=realism)
     targets = {"target_bpp": target_bpp, "target_bytes": target_bytes}
-    _check_targets(targets, strict)
+    _check_targets(targets, strict, best_of)
     # From the card alone, so that a wrong knob is told before any picture or network is loaded.
     card = card_of(codec)
     resolve_knobs(card, knobs, "encoder")
+    if best_of is not None:
+        seed_knob(card)
     jobs = batch.plan(sources, output, SUFFIX)
     arguments = {
         "codec": codec,
         "weights": weights,
         "strict": strict,
+        "best_of": best_of,
         "aligned": aligned,
         "strict_domain": strict_domain,
         "device": device,
@@ -99,12 +105,14 @@ def command(
     return batch.run(jobs, work, state, as_json=as_json)
 
 
-def _check_targets(targets: dict[str, float | None], strict: bool) -> None:
+def _check_targets(targets: dict[str, float | None], strict: bool, best_of: int | None) -> None:
     given = [value for value in targets.values() if value is not None]
     if len(given) == 2:
         raise UsageError("Give --target-bpp or --target-bytes, not both.")
     if strict and not given:
         raise UsageError("--strict has a meaning only with --target-bpp or --target-bytes.")
+    if best_of is not None and given:
+        raise UsageError("Give --best-of or a target, not both.")
 
 
 def _encode(job: Job, keep_icc: bool, name: str, arguments: dict[str, Any], first_use: FirstUse, bar: Bar) -> Done:
@@ -127,8 +135,10 @@ def _encode(job: Job, keep_icc: bool, name: str, arguments: dict[str, Any], firs
     job.prepare_folder()
     with atomic_write(job.target) as file:
         file.write(data)
+    chosen = {"seed": info.knobs["seed"]} if arguments["best_of"] is not None else {}
+    told = "".join(f", {knob} {value}" for knob, value in chosen.items())
     return Done(
-        f"{job.source} -> {job.target}: {len(data):,} bytes, {info.bpp:.4f} bpp, {seconds:.1f} s",
+        f"{job.source} -> {job.target}: {len(data):,} bytes, {info.bpp:.4f} bpp, {seconds:.1f} s{told}",
         {
             "codec": name,
             "width": info.width,
@@ -136,6 +146,7 @@ def _encode(job: Job, keep_icc: bool, name: str, arguments: dict[str, Any], firs
             "bytes": len(data),
             "bpp": info.bpp,
             "seconds": round(seconds, 3),
+            **chosen,
         },
     )
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from codectk.base.errors import CodectkError
 from codectk.cli import batch
 from codectk.cli.errors import State, tell
+from codectk.cli.notes import note
 from codectk.cli.options import debug_option, json_option
 from codectk.cli.output import print_json, print_pairs, print_rows
 
 if TYPE_CHECKING:
     from codectk.bitstream.info import Info
+    from codectk.spec.summary import Summary
 
 BUNDLE = ".ctkb"
+
+MOST_SHARES = 12
+"""Names that are listed of those that have shares."""
 
 
 @click.command("info")
@@ -25,8 +32,9 @@ BUNDLE = ".ctkb"
 def command(state: State, sources: tuple[str, ...], as_json: bool) -> int:
     """Say what .ctk files are and what decodes them.
 
-    Of a bundle (.ctkb), say what is in it. Needs neither the file's plugin nor torch. All checks are verified first. If
-    the end of a layered codec's file is missing, the layers that are whole are listed.
+    Of a bundle (.ctkb), say what is in it. Needs neither the file's plugin nor torch; some plugins, where they are
+    installed, add what is in their files. All checks are verified first. If the end of a layered codec's file is
+    missing, the layers that are whole are listed.
     With --json, one file gives an object, several give a list.
     """
     reports: list[dict[str, Any]] = []
@@ -50,9 +58,21 @@ def _file(source: str, as_json: bool) -> dict[str, Any]:
     from codectk import api
 
     info = api.info(source)
+    summary = _summary(source)
     if not as_json:
-        _show(source, info)
-    return info.to_json()
+        _show(source, info, summary)
+    return {**info.to_json(), **({"summary": summary} if summary else {})}
+
+
+def _summary(source: str) -> Summary:
+    """What the file's plugin says about it; where that fails, all else is still worth showing."""
+    from codectk import api
+
+    try:
+        return api.summary(source)
+    except CodectkError as error:
+        click.echo(note(source, f"What is in it cannot be told: {error}"), err=True)
+        return {}
 
 
 def _bundle(source: str, as_json: bool) -> dict[str, Any]:
@@ -72,7 +92,18 @@ def _layers(info: Info) -> str:
     return f"{listed} bytes" + ("" if info.complete else "; the end of the file is missing or damaged")
 
 
-def _show(source: str, info: Info) -> None:
+def _shares(shares: Mapping[str, float]) -> str:
+    """The largest, such as "sky 60 %, sea 40 %", and how many there are besides."""
+    listed = [f"{name} {_percent(share)}" for name, share in list(shares.items())[:MOST_SHARES]]
+    more = len(shares) - len(listed)
+    return ", ".join([*listed, *([f"and {more} more"] if more else [])])
+
+
+def _percent(share: float) -> str:
+    return "< 1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"
+
+
+def _show(source: str, info: Info, summary: Summary) -> None:
     knobs = ", ".join(f"{name} {value:g}" for name, value in info.knobs.items())
     edits = ", ".join(f"{name} {amount:+g}" for name, amount in info.edits.items())
     print_pairs(
@@ -85,6 +116,7 @@ def _show(source: str, info: Info) -> None:
             ("overhead", f"{info.overhead_bytes} bytes"),
             ("knobs", knobs or "none"),
             *([("edits", edits)] if edits else []),
+            *((name, value if isinstance(value, str) else _shares(value)) for name, value in summary.items()),
             *([("layers", _layers(info))] if len(info.layers) > 1 or not info.complete else []),
             ("bundle" if info.needs else "weights", info.weights_hash or "none"),
             ("portable", "yes" if info.portable else "no: decode on the kind of machine that encoded it"),

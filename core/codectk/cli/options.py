@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -16,6 +17,8 @@ _FIRST_CLASS = {
     "quality": "0 is the smallest file, 100 the best picture; any number between.",
     "seed": "Start of the random numbers, for codecs that draw some.",
     "steps": "Steps of the sampler, for codecs that have one.",
+    "strength": "0 starts the sampler at what the file says, 1 at pure noise, for codecs that have one.",
+    "guidance": "How much the sampler heeds what the file says, for codecs that have one; 1 is plain.",
     "realism": "0 is closest to the original, 1 the most natural look.",
 }
 
@@ -45,20 +48,27 @@ def device_option(function: Function) -> Function:
 
 
 def knob_options(function: Function) -> Function:
-    """Add --knob NAME=VALUE and the options for common knobs; pass them all to `collect_knobs`."""
+    """Add --knob NAME=VALUE and the options for common knobs; what they give is passed as `knobs`."""
+
+    @functools.wraps(function)
+    def gathered(*args: Any, pairs: Sequence[str], **options: Any) -> Any:
+        first_class = {name: options.pop(name) for name in _FIRST_CLASS}
+        return function(*args, knobs=collect_knobs(pairs, **first_class), **options)
+
     options = [
         click.option(
             "--knob", "pairs", multiple=True, metavar="NAME=VALUE", help="Any knob of the codec; can be repeated."
         )
     ]
     options += [click.option(f"--{name}", metavar="N", help=text) for name, text in reversed(_FIRST_CLASS.items())]
+    made: Any = gathered
     for option in options:
-        function = option(function)
-    return function
+        made = option(made)
+    return cast(Function, made)
 
 
 def collect_knobs(pairs: Sequence[str], *, option: str = "--knob", **first_class: str | None) -> dict[str, str]:
-    """Gather what the options of `knob_options` gave; values stay text, the codec's card judges them.
+    """Gather knobs given as pairs and by options of their own; values stay text, the codec's card judges them.
 
     `option` is how the pairs were given.
 

@@ -111,16 +111,21 @@ class _Plain:
 
 
 class _Rich:
+    """A bar over the files, and below it one over the steps within the current file, once it has reported some."""
+
     def __init__(self, progress: Any, total: int) -> None:
         self._progress = progress
         self._task = progress.add_task("", total=total)
-        self._name = ""
+        self._steps: Any = None
+        self._done = 0
 
     def start(self, name: str) -> None:
-        self._name = name
         self._progress.update(self._task, description=name)
 
     def advance(self) -> None:
+        if self._steps is not None:
+            self._progress.remove_task(self._steps)
+            self._steps = None
         self._progress.advance(self._task)
 
     def say(self, line: str) -> None:
@@ -141,8 +146,17 @@ class _Rich:
             self._progress.start()
 
     def within(self, done: int, total: int | None = None, **fields: object) -> None:
-        of = f"/{total}" if total else ""
-        self._progress.update(self._task, description=f"{self._name} ({done}{of})")
+        if self._steps is None:
+            self._steps = self._progress.add_task("", total=total)
+        elif done < self._done:
+            self._progress.reset(self._steps)  # other work begins, at another pace
+        self._done = done
+        told = ", ".join(f"{name} {_short(value)}" for name, value in fields.items())
+        self._progress.update(self._steps, completed=done, total=total, description=f"  {told or 'steps'}")
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def plain() -> Bar:

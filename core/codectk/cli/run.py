@@ -112,9 +112,10 @@ class _Run:
         return self.loaded
 
     def knobs(self, side: str) -> dict[str, Any]:
-        """The recipe's values for the knobs of one side."""
+        """The recipe's values for the knobs of one side; an encoder also writes down what it can tell the decoder."""
         known = self.ready().card.knobs
-        return {name: value for name, value in self.graph.knobs.items() if name in known and known[name].side == side}
+        turned = {name for name, knob in known.items() if knob.side == side or (side == "encoder" and knob.coded)}
+        return {name: value for name, value in self.graph.knobs.items() if name in turned}
 
     def work(self, job: Job, bar: Bar) -> Done:
         """Do the steps for one picture."""

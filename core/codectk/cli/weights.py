@@ -91,8 +91,9 @@ def verify_command(state: State, names: tuple[str, ...], as_json: bool) -> int:
 def import_command(words: tuple[str, ...], name: str | None, as_json: bool) -> None:
     """Bring weights for CODEC, or a bundle, into the store.
 
-    FILE is a checkpoint of a project that the codec's plugin knows, or a safetensors file made for the codec.
-    Checkpoints are read without running code from them. A bundle (.ctkb) is a codec of its own: give no CODEC.
+    FILE is a checkpoint of a project that the codec's plugin knows (or a folder, where a codec is made of several), or
+    a safetensors file made for the codec. Checkpoints are read without running code from them. A bundle (.ctkb) is a
+    codec of its own: give no CODEC.
     """
     from codectk.plugins.importing import import_file
     from codectk.weights.bundle import SUFFIX
@@ -102,7 +103,10 @@ def import_command(words: tuple[str, ...], name: str | None, as_json: bool) -> N
         _import_bundle(words, name, as_json)
         return
     if len(words) != 2:
-        raise UsageError(f"Name one codec and one file: codectk weights import CODEC {source}")
+        raise UsageError(
+            "Name one codec and one file, or one folder where a codec is made of several files: "
+            f"codectk weights import CODEC {source}"
+        )
     path = import_file(words[0], source, name)
     if as_json:
         print_json(asdict(_stored(path)))

@@ -1,4 +1,4 @@
-"""Paired bootstrap over pictures: how far a BD-rate would move with other pictures of the same kind."""
+"""Paired bootstrap over pictures: how far a BD-rate or a mean would move with other pictures of the same kind."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from codectk.eval.curves import Curve, Metric, Point, Row, mean_point
 
 @dataclass(frozen=True)
 class Interval:
-    """A percentile interval of a BD-rate (PCHIP).
+    """A percentile interval.
 
     Attributes:
-        low, high: percent.
+        low, high: of a BD-rate (PCHIP) in percent, or in the unit of the values.
         confidence: 0..1.
-        resamples: number of resampled picture sets that gave a BD-rate.
+        resamples: number of resampled picture sets that gave a value.
     """
 
     low: float
@@ -72,6 +72,34 @@ def bd_rate_interval(
     tail = 50 * (1 - confidence)
     low, high = np.percentile(rates, [tail, 100 - tail])
     return Interval(float(low), float(high), confidence, len(rates))
+
+
+def difference_interval(
+    first: Sequence[float],
+    second: Sequence[float],
+    *,
+    resamples: int = 2000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Interval of the mean of `second` - `first` when pictures are drawn with replacement.
+
+    Args:
+        first, second: one value per picture each, in the same order.
+        resamples: number of draws.
+        confidence: mass between the two percentiles.
+        seed: of the draws; the same seed gives the same interval.
+
+    Raises:
+        InputError: different numbers of values, or fewer than two.
+    """
+    if len(first) != len(second) or len(first) < 2:
+        raise InputError(f"A paired bootstrap needs two values or more of both, not {len(first)} and {len(second)}.")
+    differences = np.subtract(second, first)
+    draws = np.random.default_rng(seed).integers(0, len(differences), (resamples, len(differences)))
+    tail = 50 * (1 - confidence)
+    low, high = np.percentile(differences[draws].mean(1), [tail, 100 - tail])
+    return Interval(float(low), float(high), confidence, resamples)
 
 
 def _table(rows: Sequence[Row], images: Sequence[str]) -> dict[str, dict[str, Point]]:

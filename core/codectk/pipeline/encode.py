@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -68,7 +69,7 @@ class Encoding:
             # Left out so that a stage which must not depend on it fails at once when it does.
             del settled[rate.name]
         ctx = self._context(settled)
-        self._prepared = stages.prepare(ready.codec, ready.codec.backend.from_pixels(x), ctx)
+        self._prepared, self._known = stages.prepare(ready.codec, ready.codec.backend.from_pixels(x), ctx), ctx
         remark = stages.outside(ready.codec, self._prepared, ctx)
         if remark is not None:
             if strict_domain:
@@ -98,6 +99,28 @@ class Encoding:
             needs=self.ready.needs,
         )
         return write(header, [*self._metadata, *(Chunk.of(LATENTS, payload) for payload in payloads)])
+
+    def advising(self, name: str, value: Number) -> Encoding:
+        """The same picture, prepared already, with other advice to the decoder.
+
+        Args:
+            name: of a coded knob of the decoder's side.
+            value: what the file will carry.
+        """
+        other = copy.copy(self)
+        other._knobs = {**self._knobs, name: self.ready.card.knobs[name].convert(value)}
+        return other
+
+    def distance(self, picture: Picture) -> float:
+        """How far a decoded picture is from this one, as an analysis that can tell says (`spec.stages`)."""
+        codec = self.ready.codec
+        x = codec.backend.from_pixels(pad(to_float(picture.pixels), codec.stride))
+        return stages.distance(codec, self._prepared, x, self._known)
+
+    @property
+    def knobs(self) -> Mapping[str, Number]:
+        """Values of the encoder's knobs, and advice to the decoder where there is some."""
+        return self._knobs
 
     @property
     def rate(self) -> Number | None:

@@ -7,6 +7,7 @@ Each function runs one arrow and checks that the stage kept to its declaration.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -66,6 +67,30 @@ def outside(codec: Codec, prepared: Prepared, ctx: Context) -> str | None:
     if remark is not None and not (isinstance(remark, str) and remark.strip()):
         raise ContractError(f"The analysis of codec '{codec.id}' said {remark!r} of a picture, not a sentence or None.")
     return remark
+
+
+def distance(codec: Codec, prepared: Prepared, painted: Any, ctx: Context) -> float:
+    """How far a painted picture is from a prepared one; for an analysis that `compares`.
+
+    Raises:
+        ContractError: the analysis said something else than a finite number.
+    """
+    analysis: Any = codec.analysis
+    told = analysis.distance(prepared.partial, painted, ctx)
+    try:
+        far = float(told)
+    except (TypeError, ValueError):
+        far = math.nan
+    if not math.isfinite(far):
+        raise ContractError(
+            f"The analysis of codec '{codec.id}' said {told!r} of how far a picture is, which is not a finite number."
+        )
+    return far
+
+
+def compares(codec: Codec) -> bool:
+    """Whether the analysis can tell how far a painted picture is from the original."""
+    return hasattr(codec.analysis, "distance")
 
 
 def finish(codec: Codec, prepared: Prepared, ctx: Context) -> Mapping[str, Any]:

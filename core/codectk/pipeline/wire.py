@@ -34,8 +34,11 @@ def check(codec: Codec) -> None:
             _callable(codec, optional, "__call__")
     if hasattr(codec.analysis, "prepare") != hasattr(codec.analysis, "finish"):
         raise ContractError(f"The analysis of codec '{codec.id}' offers only one of prepare and finish; it needs both.")
-    if hasattr(codec.analysis, "outside") and not hasattr(codec.analysis, "prepare"):
-        raise ContractError(f"The analysis of codec '{codec.id}' offers outside without prepare, which it judges by.")
+    for judges in ("outside", "distance"):
+        if hasattr(codec.analysis, judges) and not hasattr(codec.analysis, "prepare"):
+            raise ContractError(
+                f"The analysis of codec '{codec.id}' offers {judges} without prepare, which it judges by."
+            )
     if codec.align is not None:
         _callable(codec, "align", "__call__")
 

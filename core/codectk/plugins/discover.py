@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from importlib.machinery import ModuleSpec, PathFinder
-from importlib.metadata import Distribution, EntryPoint, distributions
+from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, distributions
 from pathlib import Path
 from typing import Literal
 
@@ -76,6 +76,16 @@ def discover() -> list[PluginRecord]:
             if record.status != "ok":
                 raise error_of(record)
     return records
+
+
+def of_distribution(name: str) -> list[PluginRecord]:
+    """Return the plugins of one distribution that CODECTK_PLUGINS allows: quicker than all, but blind to duplicates."""
+    try:
+        found = Distribution.from_name(name)
+    except (PackageNotFoundError, ValueError):
+        return []
+    allowed = _allow_list()
+    return [record for record in _records(found) if allowed is None or record.name in allowed]
 
 
 def installed() -> list[PluginRecord]:

@@ -45,7 +45,7 @@ class LoadedPlugin:
         except CodectkError:
             raise
         except Exception as error:
-            values = ", ".join(repr(value) for value in arguments.values() if value is not None)
+            values = ", ".join(trace.short(repr(value)) for value in arguments.values() if value is not None)
             raise PluginBrokenError(f"{_name(self.record)} failed in {hook}({values}): {_text(error)}") from error
 
 

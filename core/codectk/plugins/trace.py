@@ -36,7 +36,7 @@ def watch(manager: pluggy.PluginManager, plugin: str) -> None:
 
     def after(outcome: pluggy.Result[Any], hook_name: str, hook_impls: Any, kwargs: Mapping[str, Any]) -> None:
         milliseconds = (time.perf_counter() - started.pop()) * 1000
-        arguments = ", ".join(f"{name}={_short(repr(value))}" for name, value in kwargs.items())
+        arguments = ", ".join(f"{name}={short(repr(value))}" for name, value in kwargs.items())
         call = f"{plugin}: {hook_name}({arguments})"
         print(f"codectk: trace: {call} {_result(outcome, hook_impls)}, {milliseconds:.1f} ms", file=sys.stderr)
 
@@ -46,13 +46,14 @@ def watch(manager: pluggy.PluginManager, plugin: str) -> None:
 def _result(outcome: pluggy.Result[Any], hook_impls: Any) -> str:
     error = outcome.exception
     if error is not None:
-        return f"raised {_short(f'{type(error).__name__}: {error}')}"
+        return f"raised {short(f'{type(error).__name__}: {error}')}"
     if not hook_impls:
         return "is not implemented"
     value = outcome.get_result()
     return "-> None" if value is None else f"-> {type(value).__name__}"
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """A text as one line of at most `MAX_VALUE` characters."""
     line = " ".join(text.split())
     return line if len(line) <= MAX_VALUE else f"{line[: MAX_VALUE - 3]}..."

@@ -94,13 +94,23 @@ class Knob:
 
 @dataclass(frozen=True)
 class CodecCard:
-    """A codec ready to use. `stride` is in pixels; `domain` says what it was trained on."""
+    """A codec ready to use.
+
+    Attributes:
+        name: as on the command line.
+        summary: one line.
+        domain: what it was trained on.
+        stride: pictures are padded to a multiple of this many pixels.
+        knobs: what can be turned, by name.
+        summarizes: its plugin has the hook `codectk_summary`, and is imported for `codectk info`.
+    """
 
     name: str
     summary: str
     domain: str
     stride: int
     knobs: Mapping[str, Knob] = field(hash=False)
+    summarizes: bool = False
 
     @property
     def rate_knob(self) -> Knob | None:
@@ -252,7 +262,14 @@ def _codec(table: Table) -> CodecCard:
     table.need(1 <= stride <= 4096, "stride must be 1 to 4096 pixels")
     knobs = {key: _knob(key, knob) for key, knob in table.named("knobs")}
     table.need(sum(knob.rate for knob in knobs.values()) <= 1, "only one knob can be the rate knob")
-    codec = CodecCard(name, table.take("summary", str), table.take("domain", str, "natural"), stride, knobs)
+    codec = CodecCard(
+        name,
+        table.take("summary", str),
+        table.take("domain", str, "natural"),
+        stride,
+        knobs,
+        summarizes=table.take("summarizes", bool, False),
+    )
     table.done()
     return codec
 

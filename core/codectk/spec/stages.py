@@ -119,6 +119,27 @@ class JudgingAnalysis(SplitAnalysis, Protocol):
         ...
 
 
+class ComparingAnalysis(SplitAnalysis, Protocol):
+    """A split analysis that can tell how far a painted picture is from the one that it prepared.
+
+    For `codectk encode --best-of`, which paints with several seeds and keeps the one with the smallest distance.
+    """
+
+    def distance(self, prepared: Any, painted: Any, ctx: Context) -> float:
+        """How unlike two pictures are.
+
+        Args:
+            prepared: what `prepare` made of the original, see there.
+            painted: a decoded picture just as `prepare` gets originals: in the codec's array world, RGB in [0, 1] in
+                steps of 1/255, padded to the codec's stride.
+            ctx: that of `prepare`.
+
+        Returns:
+            A finite number in any unit, smaller for a picture that is closer.
+        """
+        ...
+
+
 class Align(Protocol):
     """Frames a picture as its codec wants it, before anything else is done to it; `Codec.align`.
 
@@ -152,7 +173,10 @@ class EntropyModel(Protocol):
 
 
 class Synthesis(Protocol):
-    """Latents to pixels. Declares which latents it needs."""
+    """Latents to pixels. Declares which latents it needs.
+
+    One that takes long says how far it is with `base.progress.report(done, total)`.
+    """
 
     needs: tuple[LatentSpec, ...]
 

@@ -19,8 +19,12 @@ _NUMPY_DTYPES = {"BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64", "
 _MAX_HEADER_BYTES = 100_000_000  # the safetensors format's own limit
 
 
-def load_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """Read all tensors of a safetensors file.
+def load_tensors(path: str | os.PathLike[str], prefix: str = "") -> dict[str, np.ndarray]:
+    """Read tensors of a safetensors file.
+
+    Args:
+        path: the file.
+        prefix: with which the names of those begin that are wanted; the others cost nothing.
 
     Returns:
         Arrays by name, with the file's dtypes and shapes.
@@ -30,15 +34,17 @@ def load_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
             the package safetensors is not installed.
     """
     safetensors = _safetensors()
-    dtypes = {str(tensor.get("dtype")) for name, tensor in _read_header(path).items() if name != "__metadata__"}
+    wanted = {name: tensor for name, tensor in _read_header(path).items() if name.startswith(prefix)}
+    wanted.pop("__metadata__", None)
+    dtypes = {str(tensor.get("dtype")) for tensor in wanted.values()}
     foreign = sorted(dtypes - _NUMPY_DTYPES)
     if foreign:
         raise WeightsError(f"{path} has tensors of type {', '.join(foreign)}, which numpy cannot hold.")
     try:
-        tensors: dict[str, np.ndarray] = safetensors.load_file(path)
+        with safetensors.safe_open(path, framework="np") as file:
+            return {name: file.get_tensor(name) for name in wanted}
     except Exception as error:  # SafetensorError derives from Exception
         raise WeightsError(f"{path} cannot be read: {error}.") from error
-    return tensors
 
 
 def save_tensors(
@@ -57,13 +63,15 @@ def save_tensors(
     """
     safetensors = _safetensors()
     # The library writes the memory of an array as it lies; a transposed view would come back scrambled.
-    arrays = {name: np.array(value, order="C") for name, value in sorted(tensors.items())}
+    arrays = {name: np.asarray(value, order="C") for name, value in sorted(tensors.items())}
     try:
         data: bytes = safetensors.save(arrays, metadata=dict(metadata or {}))
     except Exception as error:  # SafetensorError derives from Exception
         raise WeightsError(f"The tensors for {path} cannot be stored: {error}.") from error
+    head, start = _sorted_header(data)
     with atomic_write(path) as file:
-        file.write(_sorted_header(data))
+        file.write(head)
+        file.write(memoryview(data)[start:])
 
 
 def read_metadata(path: str | os.PathLike[str], start: int = 0, size: int | None = None) -> dict[str, str]:
@@ -108,16 +116,15 @@ def _read_header(path: str | os.PathLike[str], start: int = 0, size: int | None 
     return header
 
 
-def _sorted_header(data: bytes) -> bytes:
-    """The same file with its metadata in order; the library writes them in a random one."""
+def _sorted_header(data: bytes) -> tuple[bytes, int]:
+    """A file's beginning with metadata in order, which the library writes in a random one, and where tensors start."""
     (length,) = _LENGTH.unpack_from(data)
-    body = data[_LENGTH.size + length :]
     header: dict[str, Any] = json.loads(data[_LENGTH.size : _LENGTH.size + length])
     if "__metadata__" in header:
         header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # tensors start at a multiple of eight bytes
-    return _LENGTH.pack(len(text)) + text + body
+    return _LENGTH.pack(len(text)) + text, _LENGTH.size + length
 
 
 def _safetensors() -> Any:
