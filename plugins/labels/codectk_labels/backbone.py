@@ -65,17 +65,21 @@ def read_weights() -> dict[str, Tensor]:
 class Backbone(nn.Module):
     """Frozen features, float (B, C, H/s, W/s) for s = 4, 8, 16, 32 with C from `CHANNELS`.
 
+    Args:
+        output_stride: 32, or 16 for features of the last scale at stride 16, whose convolutions are dilated for it.
+
     Raises:
         WeightsError: the installed weights are missing, damaged or of another network.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, output_stride: int = 32) -> None:
         super().__init__()
         network = timm.create_model(
             "efficientnet_lite0",
             pretrained=False,
             features_only=True,
             out_indices=(1, 2, 3, 4),
+            output_stride=output_stride,
             pad_type="same",
             bn_eps=1e-3,
         )
@@ -92,7 +96,7 @@ class Backbone(nn.Module):
         return super().train(False)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Features of pictures float (B, 3, H, W) in [0, 1], H and W multiples of `STRIDE`."""
+        """Features of pictures float (B, 3, H, W) in [0, 1], H and W multiples of the output stride."""
         with torch.no_grad():
             features: list[Tensor] = self.network(x * 2 - 1)
         return features

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from codectk_labels.segmenter import Segmenter
-
 SIDES = (320, 480)
 """Longer sides, in pixels, at which a picture is looked at; the answers are averaged."""
 
 
-def probabilities(segmenter: Segmenter, x: Tensor, sides: Sequence[int] = SIDES) -> Tensor:
+Logits = Callable[[Tensor], Tensor]
+"""A segmenter: float (B, N, H, W) of pictures float (B, 3, H, W) in [0, 1] of any size."""
+
+
+def probabilities(segmenter: Logits, x: Tensor, sides: Sequence[int] = SIDES) -> Tensor:
     """Probability of every group at every pixel, averaged over scales and mirror images.
 
     The head was trained on pictures about as large as `SIDES`; larger ones are reduced first, which is also what
@@ -27,7 +29,7 @@ def probabilities(segmenter: Segmenter, x: Tensor, sides: Sequence[int] = SIDES)
         sides: longer sides to look at; pictures are not enlarged for it.
 
     Returns:
-        float (B, 13, H, W); channel k is label k + 1.
+        float (B, N, H, W); channel k is label k + 1.
     """
     height, width = x.shape[-2:]
     total = torch.zeros(())
@@ -44,7 +46,7 @@ def probabilities(segmenter: Segmenter, x: Tensor, sides: Sequence[int] = SIDES)
     return total
 
 
-def label_map(segmenter: Segmenter, pixels: np.ndarray, sides: Sequence[int] = SIDES) -> np.ndarray:
+def label_map(segmenter: Logits, pixels: np.ndarray, sides: Sequence[int] = SIDES) -> np.ndarray:
     """Most probable label of every pixel.
 
     Args:
@@ -53,7 +55,7 @@ def label_map(segmenter: Segmenter, pixels: np.ndarray, sides: Sequence[int] = S
         sides: as in `probabilities`.
 
     Returns:
-        uint8 (H, W), 1..13.
+        uint8 (H, W), 1..N.
     """
     x = torch.from_numpy(np.array(pixels)).permute(2, 0, 1).unsqueeze(0).float() / 255
     return (probabilities(segmenter, x, sides)[0].argmax(0) + 1).to(torch.uint8).numpy()

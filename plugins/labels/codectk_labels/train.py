@@ -1,29 +1,32 @@
 """Train the head: `python -m codectk_labels.train --panoptic DIR --scenes DIR -o head.safetensors`.
 
 The backbone takes most of the time and never changes, so features of recent crops are kept and used several times.
-Training computes in bfloat16, the trained segmenter in float32.
+Training computes in bfloat16, the trained segmenter in float32. Segmenters of other packages train with it, too.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import click
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from codectk.base.errors import CodectkError
 from codectk.nn.memory import keep_freed_memory
 from codectk.train.bar import Bar
+from codectk.train.data import list_pictures
 from codectk.weights.tensors import save_tensors
 from codectk_labels.crops import Labeled, Scene, draw_crop, draw_scene, draw_weights, load_labeled, load_scenes
 from codectk_labels.predict import SIDES, label_map
 from codectk_labels.preset import head_arrays
 from codectk_labels.scores import Confusion, Scores
-from codectk_labels.segmenter import Head, Segmenter
+from codectk_labels.segmenter import Segmenter
 
 FRESH, KEPT, BATCH = 4, 480, 16
 """Crops computed per step, crops kept with their features, and crops learned from per step."""
@@ -38,15 +41,31 @@ PART = 0.25
 """A scene's required group counts as found if it is certain in this share of the thumbnail."""
 
 
+class Trainable(Protocol):
+    """A frozen backbone, which gives a list of features, and a head that makes logits (B, 13, h, w) of them."""
+
+    @property
+    def backbone(self) -> nn.Module: ...
+
+    @property
+    def head(self) -> nn.Module: ...
+
+    def eval(self) -> object: ...
+
+
+Trained = TypeVar("Trained", bound=Trainable)
+
+
 def dense_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Weighted cross-entropy over cells.
 
     Args:
         logits: float (B, 13, h, w).
-        target: float (B, 13, h, w), shares that sum to at most 1; what is missing is void.
+        target: float (B, 13, n h, n w), shares that sum to at most 1; what is missing is void.
         weight: float (13,).
     """
-    mass = target.float() * weight.view(1, -1, 1, 1)
+    shares = functional.avg_pool2d(target.float(), target.shape[-1] // logits.shape[-1])
+    mass = shares * weight.view(1, -1, 1, 1)
     return -(mass * logits.log_softmax(1)).sum() / mass.sum().clamp_min(1)
 
 
@@ -92,7 +111,7 @@ class Replay:
 
 
 def fit(
-    segmenter: Segmenter,
+    segmenter: Trainable,
     entries: Sequence[Labeled],
     scenes: Sequence[Scene],
     steps: int,
@@ -138,7 +157,7 @@ def fit(
     segmenter.eval()
 
 
-def _scenes(head: Head, backbone: nn.Module, scenes: Sequence[Scene], rng: np.random.Generator) -> Tensor:
+def _scenes(head: nn.Module, backbone: nn.Module, scenes: Sequence[Scene], rng: np.random.Generator) -> Tensor:
     chosen = [scenes[index] for index in rng.integers(len(scenes), size=SCENE_BATCH)]
     x = torch.stack([draw_scene(scene, rng) for scene in chosen]).contiguous(memory_format=torch.channels_last)
     with _bfloat16():
@@ -155,31 +174,58 @@ def evaluate(segmenter: Segmenter, entries: Sequence[Labeled], sides: Sequence[i
     return confusion.scores()
 
 
-@click.command()
-@click.option("--panoptic", type=click.Path(path_type=Path), required=True, help="Folder with panoptic_*.json.")
-@click.option("--scenes", type=click.Path(path_type=Path), help="Folder of scene thumbnails by kind.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Head weights to write.")
-@click.option("--steps", type=click.IntRange(10), default=750, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
-def main(panoptic: Path, scenes: Path | None, output: Path, steps: int, seed: int) -> None:
-    """Train the head on four fifths of the annotated pictures and measure it on the others."""
-    try:
-        keep_freed_memory()
-        train, test = load_labeled(panoptic)
-        kinds = load_scenes(scenes) if scenes else []
-        segmenter = Segmenter()
+def program(
+    make: Callable[[], Trained],
+    arrays: Callable[[Trained], Mapping[str, np.ndarray]],
+    measured: Callable[[Trained, Sequence[Labeled]], Iterable[str]],
+    steps: int,
+) -> click.Command:
+    """A command line that trains a segmenter's head on four fifths of the annotated pictures.
 
-        def save(step: int, loss: float) -> None:
-            click.echo(f"step {step}: loss {loss:.3f}", err=True)
-            save_tensors(output, head_arrays(segmenter.head), {"steps": f"{step} of {steps}", "seed": str(seed)})
+    Args:
+        make: an untrained segmenter.
+        arrays: what to store of a trained one.
+        measured: lines to print about it, from the pictures kept out.
+        steps: default number of optimizer steps.
+    """
 
-        fit(segmenter, train, kinds, steps, seed, save)
-        click.echo(f"{len(train)} pictures, {len(kinds)} thumbnails, {steps} steps; on {len(test)} pictures kept out:")
-        for sides in dict.fromkeys([(320,), SIDES]):
-            click.echo(f"longer side {' and '.join(map(str, sides))}: {evaluate(segmenter, test, sides)}")
-    except CodectkError as error:
-        raise click.ClickException(str(error)) from error
+    @click.command()
+    @click.option("--panoptic", type=click.Path(path_type=Path), required=True, help="Folder with panoptic_*.json.")
+    @click.option("--scenes", type=click.Path(path_type=Path), help="Folder of scene thumbnails by kind.")
+    @click.option("--without", type=click.Path(path_type=Path), help="Folder of pictures not to train on, by name.")
+    @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Head weights to write.")
+    @click.option("--steps", type=click.IntRange(10), default=steps, show_default=True)
+    @click.option("--seed", type=int, default=0, show_default=True)
+    def main(panoptic: Path, scenes: Path | None, without: Path | None, output: Path, steps: int, seed: int) -> None:
+        """Train the head on four fifths of the annotated pictures and measure it on the others."""
+        try:
+            keep_freed_memory()
+            train, test = load_labeled(panoptic)
+            left_out = {path.stem for path in list_pictures([without])} if without else set()
+            train = [entry for entry in train if entry.stem not in left_out]
+            kinds = load_scenes(scenes) if scenes else []
+            segmenter = make()
 
+            def save(step: int, loss: float) -> None:
+                click.echo(f"step {step}: loss {loss:.3f}", err=True)
+                save_tensors(output, arrays(segmenter), {"steps": f"{step} of {steps}", "seed": str(seed)})
+
+            fit(segmenter, train, kinds, steps, seed, save)
+            click.echo(f"{len(train)} pictures, {len(kinds)} thumbnails, {steps} steps; on {len(test)} kept out:")
+            for line in measured(segmenter, test):
+                click.echo(line)
+        except CodectkError as error:
+            raise click.ClickException(str(error)) from error
+
+    return main
+
+
+def _measured(segmenter: Segmenter, entries: Sequence[Labeled]) -> Iterable[str]:
+    for sides in dict.fromkeys([(320,), SIDES]):
+        yield f"longer side {' and '.join(map(str, sides))}: {evaluate(segmenter, entries, sides)}"
+
+
+main = program(Segmenter, lambda segmenter: head_arrays(segmenter.head), _measured, steps=750)
 
 if __name__ == "__main__":
     main()

@@ -95,3 +95,11 @@ def test_frozen_and_without_batch_norms(backbone: Backbone) -> None:
     assert not any(module.training for module in backbone.modules())
     assert not any(parameter.requires_grad for parameter in backbone.parameters())
     assert not any("running_mean" in name for name in backbone.state_dict())
+
+
+def test_dilated_features_hold_those_at_stride_32(backbone: Backbone) -> None:
+    x = torch.rand(1, 3, 96, 64, generator=torch.Generator().manual_seed(5))
+    coarse, dilated = backbone(x), Backbone(output_stride=16)(x)
+    assert [tuple(level.shape[2:]) for level in dilated] == [(24, 16), (12, 8), (6, 4), (6, 4)]
+    assert all(torch.equal(a, b) for a, b in zip(coarse[:3], dilated[:3], strict=True))
+    assert torch.allclose(coarse[3], dilated[3][..., 1::2, 1::2], atol=1e-4)

@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from PIL import Image
 
 from codectk.base.errors import InputError
 from codectk_labels import crops, train
 from codectk_labels.crops import CROP, SCENES, draw_crop, draw_weights, load_labeled, load_scenes, shares
 from codectk_labels.groups import NAMES
+from codectk_labels.preset import load_segmenter
 from codectk_labels.scores import Confusion
 from codectk_labels.segmenter import Segmenter
 
@@ -64,6 +66,15 @@ def test_dense_loss_is_weighted_cross_entropy() -> None:
     assert math.isclose(float(train.dense_loss(logits, target, weight)), 0.5 * math.log(13) / 2.5, rel_tol=1e-5)
 
 
+def test_dense_loss_of_coarse_logits_takes_mean_shares() -> None:
+    logits, target = torch.randn(1, 13, 2, 3, generator=torch.Generator().manual_seed(0)), torch.zeros(1, 13, 4, 6)
+    target[:, 3, :, :4], target[:, 5, :2, 4:], target[:, 5, 2, 4] = 1, 1, 1  # the rest is void
+    pooled = torch.zeros(1, 13, 2, 3)
+    pooled[:, 3, :, :2], pooled[:, 5, 0, 2], pooled[:, 5, 1, 2] = 1, 1, 0.25
+    fine, coarse = (train.dense_loss(logits, given, torch.ones(13)) for given in (target, pooled))
+    assert math.isclose(float(fine), float(coarse), rel_tol=1e-5)
+
+
 def test_scene_loss_knows_the_allowed_and_the_required() -> None:
     allowed, required = torch.zeros(1, 13, dtype=torch.bool), torch.tensor([2])
     allowed[0, [0, 2]] = True
@@ -101,6 +112,28 @@ def test_a_few_steps_teach_the_miniature(panoptic: Path, monkeypatch: pytest.Mon
     train.fit(segmenter, entries, [], steps=24, seed=0)
     assert train.evaluate(segmenter, test, (48,)).accuracy > 0.8
     assert all(torch.equal(value, backbone[name]) for name, value in segmenter.backbone.state_dict().items())
+
+
+def test_the_program_leaves_out_pictures_by_name(
+    panoptic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crops, "CROP", 64)
+    monkeypatch.setattr(train, "BATCH", 4)
+    kept_out, head = tmp_path / "kept-out", tmp_path / "head.safetensors"
+    kept_out.mkdir()
+    for stem in ("000", "004"):
+        Image.new("RGB", (8, 8)).save(kept_out / f"{stem}.png")
+    options = ["--panoptic", str(panoptic), "--without", str(kept_out), "-o", str(head), "--steps", "10"]
+    result = CliRunner().invoke(train.main, options)
+    assert result.exit_code == 0, result.output
+    assert "7 pictures, 0 thumbnails, 10 steps; on 2 kept out" in result.output
+    assert load_segmenter(head) and "longer side 320" in result.output
+
+
+def test_the_program_says_what_is_missing(panoptic: Path, tmp_path: Path) -> None:
+    options = ["--panoptic", str(panoptic), "--without", str(tmp_path / "none"), "-o", str(tmp_path / "head")]
+    result = CliRunner().invoke(train.main, options)
+    assert result.exit_code == 1 and "Error" in result.output and "none" in result.output
 
 
 def test_scores_of_known_maps() -> None:

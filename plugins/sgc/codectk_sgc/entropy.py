@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from codectk.weights.tensors import load_tensors
 from codectk_sgc.colors.coder import COLORS, ColorCoder
 from codectk_sgc.labels.coder import LABELS, MAX_CLASSES, LabelCoder
 from codectk_sgc.labels.names import COCO_STUFF
+from codectk_sgc.size import working_size
 
 PACKAGE = "codectk_sgc"
 PRESET = "sgc-coders"
@@ -46,6 +48,23 @@ class SemanticCoder:
     ) -> Mapping[str, npt.NDArray[np.integer]]:
         labels, colors = (one.code(coder, values, ctx) for one in self._coders)
         return {**labels, **colors}
+
+
+REDUCED: tuple[LatentSpec, ...] = tuple(replace(spec, stride=None) for spec in (LABELS, COLORS))
+"""The maps of a picture at its working size (`size.working_size`), which follows from its size."""
+
+
+class ReducedCoder(SemanticCoder):
+    """The coder of the codec, see `REDUCED`."""
+
+    needs = REDUCED
+    gives = REDUCED
+
+    def code(
+        self, coder: SymbolCoder, values: Mapping[str, npt.NDArray[np.integer]] | None, ctx: Context
+    ) -> Mapping[str, npt.NDArray[np.integer]]:
+        height, width = working_size(ctx.height, ctx.width)
+        return super().code(coder, values, replace(ctx, height=height, width=width))
 
 
 def load_arrays() -> Arrays:

@@ -8,9 +8,32 @@ from typing import TYPE_CHECKING, Any
 from codectk.spec.hooks import hookimpl
 
 if TYPE_CHECKING:
-    from codectk.spec.stages import EntropyModel
+    from pathlib import Path
+
+    import numpy as np
+
+    from codectk.bitstream.reader import Container
+    from codectk.spec.metrics import PictureMetric
+    from codectk.spec.stages import Codec, EntropyModel
+    from codectk.spec.summary import Summary
+    from codectk_sgc.network import Network
 
 CODERS = ("sgc.label_coder", "sgc.color_coder", "sgc.semantic_coder")
+TABLE1 = ("sgc.label_bce", "sgc.dbcnn", "sgc.musiq", "sgc.hyperiqa", "sgc.clip_iqa", "sgc.clip_alignment")
+"""Metrics of the paper's Table I."""
+
+
+@hookimpl
+def codectk_codec(name: str, device: str, weights: Path | None) -> Codec | None:
+    """The shipped preset, or the codec of a weights file."""
+    if name != "sgc":
+        return None
+    from codectk.nn.preset import load_preset, load_weights
+    from codectk_sgc.network import build
+
+    if weights is None:
+        return load_preset("codectk_sgc", "sgc-small", build, device)
+    return load_weights(weights, build, device)
 
 
 @hookimpl
@@ -19,5 +42,45 @@ def codectk_entropy_model(name: str, options: Mapping[str, Any]) -> EntropyModel
     if name not in CODERS:
         return None
     from codectk_sgc.entropy import build
+
+    return build(name, options)
+
+
+@hookimpl
+def codectk_weights_import(codec: str, path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]] | None:
+    """The published checkpoints of latent diffusion's semantic synthesis and of DeepLab v2, both in one folder."""
+    if codec != "sgc":
+        return None
+    from codectk_sgc.published.importing import import_published
+
+    return import_published(path)
+
+
+@hookimpl
+def codectk_network(name: str, options: Mapping[str, Any]) -> Network | None:
+    """An untrained network."""
+    if name != "sgc":
+        return None
+    from codectk_sgc.network import build
+
+    return build(options)
+
+
+@hookimpl
+def codectk_summary(codec: str, container: Container) -> Summary | None:
+    """The labels by name."""
+    if codec != "sgc":
+        return None
+    from codectk_sgc.labels.summary import shares
+
+    return {"labels": shares(container)}
+
+
+@hookimpl
+def codectk_metric(name: str, options: Mapping[str, Any]) -> PictureMetric | None:
+    """A metric of the paper's Table I."""
+    if name not in TABLE1:
+        return None
+    from codectk_sgc.table1.registry import build
 
     return build(name, options)

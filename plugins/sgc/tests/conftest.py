@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
 import numpy as np
 import pytest
 
@@ -58,3 +62,13 @@ def through():
         return latents, payloads[0]
 
     return run
+
+
+@pytest.fixture(scope="session")
+def published_reference() -> ModuleType:
+    """The module published_reference.py beside this file; tests are not importable by name."""
+    path = Path(__file__).with_name("published_reference.py")
+    spec = importlib.util.spec_from_file_location("sgc_published_reference", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,1 @@
+"""Maps to pictures: autoencoder, denoiser and the diffusion between them."""

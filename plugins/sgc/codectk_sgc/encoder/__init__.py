@@ -1,0 +1,1 @@
+"""Pictures to maps: the segmenter and what is built on its answers."""

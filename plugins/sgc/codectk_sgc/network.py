@@ -1,0 +1,79 @@
+"""The whole network: segmenter, diffusion and autoencoder around the coders of both maps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+
+from codectk.nn.backend import TorchBackend
+from codectk.nn.configurations import configured
+from codectk.spec.stages import Codec
+from codectk_sgc.coders import Coders
+from codectk_sgc.config import CONFIGS, Config
+from codectk_sgc.decoder.synthesis import Synthesis
+from codectk_sgc.encoder.analysis import Analysis
+from codectk_sgc.entropy import ReducedCoder, load_arrays
+
+if TYPE_CHECKING:
+    from codectk.train.lessons import Batch
+
+
+class Network(nn.Module):
+    """Owns every weight of the codec once.
+
+    Args:
+        config: widths.
+
+    Attributes:
+        analysis: the encoder.
+        coders: the integer networks of the entropy model.
+        synthesis: the decoder.
+        compact: where eight bits a weight suffice.
+    """
+
+    compact = (
+        "analysis.segmenter",
+        "synthesis.autoencoder.vq.encoder",
+        "synthesis.autoencoder.vq.decoder",
+        "synthesis.denoiser.unet",
+    )
+
+    def __init__(self, config: Config):
+        super().__init__()
+        self.config = config
+        self.analysis = Analysis(config)
+        self.coders = Coders(load_arrays())
+        self.synthesis = Synthesis(config)
+
+    def codec(self, weights_hash: str = "", device: str = "cpu") -> Codec:
+        """The stages wired together, sharing this network's weights."""
+        return Codec(
+            id="sgc",
+            stride=1,
+            weights_hash=weights_hash,
+            portable=True,
+            analysis=self.analysis,
+            entropy_model=ReducedCoder(self.coders.arrays(), self.config.classes),
+            synthesis=self.synthesis,
+            backend=TorchBackend(device),
+        )
+
+    def lesson(self, name: str, batch: Batch) -> Mapping[str, Tensor]:
+        """See `codectk.train.lessons.Teacher`."""
+        from codectk_sgc.training.lesson import lesson
+
+        return lesson(self, name, batch)
+
+
+def build(options: Mapping[str, Any]) -> Network:
+    """A network with fresh weights, to be trained.
+
+    Args:
+        options: `config` names a configuration ("small" by default); other keys replace its fields.
+
+    Raises:
+        UsageError: an unknown configuration or field, or one that makes no sense.
+    """
+    return Network(configured("SGC", CONFIGS, options))

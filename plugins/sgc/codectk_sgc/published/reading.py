@@ -1,0 +1,128 @@
+"""Checkpoints as tensors by name, read without running code from them."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+import tempfile
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from codectk.base.errors import WeightsError
+
+State = dict[str, Tensor]
+
+BOOKKEEPING = ("pytorch_lightning.", "lightning.", "lightning_fabric.", "omegaconf.", "numpy.", "ldm.", "taming.")
+"""Where the classes come from whose objects lie beside the weights in checkpoints of PyTorch Lightning."""
+
+_SPARE = 64 << 20
+"""Bytes that unpacking leaves free on the disk."""
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[State]:
+    """The tensors of a checkpoint, or of the one checkpoint (`.ckpt`) in a zip, mapped from the file where it can be.
+
+    They can be used inside the context only.
+
+    Raises:
+        WeightsError: the file cannot be read, holds no tensors by name, or something beside them that could run code.
+    """
+    member = _packed(path)
+    if member is None:
+        yield _state(path, str(path))
+        return
+    # Where a file is still mapped, some systems keep it.
+    with tempfile.TemporaryDirectory(prefix="codectk-", ignore_cleanup_errors=True) as folder:
+        copy = Path(folder, "model.ckpt")
+        _unpack(path, member, copy)
+        yield _state(copy, f"{path} ({member.filename})")
+
+
+def _packed(path: Path) -> zipfile.ZipInfo | None:
+    """The checkpoint in a zip that is none itself."""
+    if not zipfile.is_zipfile(path):
+        return None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [entry for entry in archive.infolist() if entry.filename.endswith(".ckpt")]
+            own = any(name.endswith("data.pkl") for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile) as error:
+        raise WeightsError(f"{path} cannot be read as a zip: {_line(error)}.") from error
+    if own:
+        return None
+    if len(members) != 1:
+        raise WeightsError(f"{path} is a zip with {len(members) or 'no'} checkpoints (.ckpt) in it, instead of one.")
+    return members[0]
+
+
+def _unpack(path: Path, member: zipfile.ZipInfo, target: Path) -> None:
+    room = shutil.disk_usage(target.parent).free - _SPARE
+    if member.file_size > room:
+        raise WeightsError(
+            f"To unpack {path}, {member.file_size / 1e9:.1f} GB are needed in {target.parent.parent}, which has "
+            f"{max(room, 0) / 1e9:.1f}; unpack it elsewhere and give {Path(member.filename).name}."
+        )
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(member) as source, open(target, "wb") as copy:
+            shutil.copyfileobj(source, copy, 1 << 20)
+    except Exception as error:  # a damaged stream fails in its decompressor's own ways
+        raise WeightsError(f"{path} cannot be unpacked: {_line(error)}.") from error
+
+
+class _Inert:
+    """Stands for an object that is not needed: takes whatever it is made of and keeps nothing."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> _Inert:
+        return super().__new__(cls)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+
+def _state(path: Path, where: str) -> State:
+    try:
+        mapped = zipfile.is_zipfile(path)
+        foreign = torch.serialization.get_unsafe_globals_in_checkpoint(path) if mapped else []
+        if refused := [name for name in foreign if not name.startswith(BOOKKEEPING)]:
+            raise _refusal(where, refused[0])
+        with (
+            torch.serialization.safe_globals([(_Inert, name) for name in foreign]),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")  # of newer pickle protocols, before they are refused
+            # Mapped, so that what is not needed (weights before averaging, optimizers) is never read.
+            state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+    except WeightsError:
+        raise
+    except pickle.UnpicklingError as error:
+        raise _refusal(where) from error
+    except Exception as error:  # a damaged archive fails in many ways
+        raise WeightsError(f"{where} cannot be read as a checkpoint: {_line(error)}.") from error
+    if isinstance(state, Mapping) and isinstance(state.get("state_dict"), Mapping):
+        state = state["state_dict"]
+    if not isinstance(state, Mapping):
+        raise WeightsError(f"{where} holds a {type(state).__name__} instead of tensors by name.")
+    return {str(name): value for name, value in state.items() if isinstance(value, Tensor)}
+
+
+def _refusal(where: str, name: str = "") -> WeightsError:
+    what = f"it holds {name}, which" if name else "it is no checkpoint, or holds more than weights, which"
+    return WeightsError(
+        f"{where} is refused: {what} could run code; if you trust it, open it with the program it comes from, write "
+        "torch.save({'state_dict': model.state_dict()}, 'weights.ckpt'), and give that file."
+    )
+
+
+def _line(error: BaseException) -> str:
+    return (" ".join(str(error).split()) or type(error).__name__).rstrip(".")

@@ -1,0 +1,121 @@
+"""What the decoder's networks learn from photos.
+
+autoencode   pixels to latents and back, latents as they are
+quantize     the same through the codebook, which starts from latents of the first batch
+diffuse      latents out of noise, given labels and colors, either of which is left out at times
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from codectk.base.errors import UsageError
+from codectk_sgc.decoder.colors import decoded_colors, enlarged
+from codectk_sgc.decoder.schedule import schedule
+from codectk_sgc.labels.coder import STRIDE
+
+if TYPE_CHECKING:
+    from codectk.train.lessons import Batch
+    from codectk_sgc.network import Network
+
+LESSONS = ("autoencode", "quantize", "diffuse")
+
+COMMITMENT = 0.25
+"""Weight of the latents' distance from the codebook, beside that of the codebook from the latents (van den Oord et al.
+2017, equation 3). Distances are absolute: relative to the spread, latents could flee from a codebook that is too slow."""
+
+LEFT_OUT = 0.1
+"""How often labels, and independently colors, are left out."""
+
+
+def lesson(network: Network, name: str, batch: Batch) -> Mapping[str, Tensor]:
+    """Losses of one step; see `codectk.train.lessons.Teacher`.
+
+    Raises:
+        UsageError: there is no such lesson, or it needs label maps.
+    """
+    if name == "autoencode":
+        return _autoencode(network, batch)
+    if name == "quantize":
+        return _quantize(network, batch)
+    if name == "diffuse":
+        return _diffuse(network, batch)
+    raise UsageError(f"stage.lesson: SGC has no lesson '{name}'; it has {', '.join(LESSONS)}.")
+
+
+def _autoencode(network: Network, batch: Batch) -> dict[str, Tensor]:
+    autoencoder = network.synthesis.autoencoder
+    raw = autoencoder.raw(batch.pictures)
+    return _rendered(network, batch, raw)
+
+
+def _quantize(network: Network, batch: Batch) -> dict[str, Tensor]:
+    autoencoder = network.synthesis.autoencoder
+    raw = autoencoder.raw(batch.pictures).float()
+    codebook = autoencoder.vq.quantize
+    if float(codebook.embedding.weight.detach().abs().max()) <= 1 / codebook.n_e:  # as it was made
+        _fill(codebook.embedding.weight, raw)
+    autoencoder.observe(raw)
+    chosen, _, (_, _, used) = codebook(raw)
+    # `chosen` passes gradients straight through to `raw`; the codebook has its own.
+    nearest = codebook.embedding(used).view(raw.shape[0], *raw.shape[2:], -1).permute(0, 3, 1, 2)
+    codebook_loss = (nearest - raw.detach()).square().mean()
+    commitment = (nearest.detach() - raw).square().mean()
+    return {
+        **_rendered(network, batch, chosen),
+        "codebook": codebook_loss,
+        "commitment": COMMITMENT * commitment,
+        "~used": torch.tensor(float(used.unique().numel())),
+        "~spread": raw.detach().std(),
+    }
+
+
+def _rendered(network: Network, batch: Batch, raw: Tensor) -> dict[str, Tensor]:
+    made = network.synthesis.autoencoder.rendered(raw).float()
+    mse = (made.detach().clamp(0, 1) - batch.pictures).square().mean((1, 2, 3))
+    return {"distortion": batch.distortion(made, batch.pictures).mean(), "~psnr": (-10 * mse.log10()).mean()}
+
+
+@torch.no_grad()
+def _fill(codebook: Tensor, raw: Tensor) -> None:
+    """Points between pairs of the batch's latents, most of them near one of the two."""
+    found = raw.transpose(0, 1).flatten(1).T
+    one, other = (found[torch.randint(len(found), (len(codebook),))] for _ in range(2))
+    codebook.copy_(torch.lerp(one, other, 0.3 * torch.rand(len(codebook), 1)))
+
+
+def _diffuse(network: Network, batch: Batch) -> dict[str, Tensor]:
+    if batch.labels is None:
+        raise UsageError("SGC's lesson 'diffuse' needs data.labels, a folder of label maps.")
+    synthesis, x = network.synthesis, batch.pictures
+    with torch.no_grad():
+        clean = synthesis.autoencoder.encode(x).float()
+    process = schedule(network.config)
+    noise = torch.stack([torch.randn(clean.shape[1:], generator=one) for one in batch.noise]).to(x.device)
+    draws = torch.stack([torch.rand(3, generator=one) for one in batch.noise]).to(x.device)
+    time = (draws[:, 0] * network.config.times).long()
+    with_labels, with_colors = (draws[:, 1:] >= LEFT_OUT).float().view(-1, 2, 1, 1, 1).unbind(1)
+    planes = synthesis.denoiser.rescaler(cells(batch.labels, network.config.classes)) * with_labels
+    colors = None
+    if network.config.sees_colors:
+        colors = (2 * enlarged(decoded_colors(x), *clean.shape[-2:]) - 1) * with_colors
+    noisy = process.add_noise(clean, noise, time)
+    wanted = process.get_velocity(clean, noise, time) if network.config.predicts == "v_prediction" else noise
+    said = synthesis.denoiser(noisy, time, planes, colors).float()
+    errors = (said - wanted).square().mean((1, 2, 3))
+    return {"denoise": errors.mean()}
+
+
+def cells(labels: Tensor, classes: int) -> Tensor:
+    """Majority of the groups 1..classes in cells of 16 pixels, less one: int64 (B, H/16, W/16); void has no vote.
+
+    Args:
+        labels: int64 (B, H, W), 0 void.
+    """
+    votes = F.one_hot(labels, classes + 1)[..., 1:].float().permute(0, 3, 1, 2)
+    return F.avg_pool2d(votes, STRIDE).argmax(1)
