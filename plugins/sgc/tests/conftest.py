@@ -8,12 +8,15 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import torch
 
 from codectk.base.types import Context
 from codectk.coding.coder import Decoder, Encoder
+from codectk.plugins import manager
 from codectk_sgc.colors.coder import ColorCoder
 from codectk_sgc.entropy import load_arrays
 from codectk_sgc.labels.coder import LabelCoder
+from codectk_sgc.network import build
 
 
 @pytest.fixture(scope="session")
@@ -64,11 +67,66 @@ def through():
     return run
 
 
-@pytest.fixture(scope="session")
-def published_reference() -> ModuleType:
-    """The module published_reference.py beside this file; tests are not importable by name."""
-    path = Path(__file__).with_name("published_reference.py")
-    spec = importlib.util.spec_from_file_location("sgc_published_reference", path)
+def _beside(name: str) -> ModuleType:
+    """A module beside this file; tests are not importable by name."""
+    spec = importlib.util.spec_from_file_location(f"sgc_{name}", Path(__file__).with_name(f"{name}.py"))
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def published_reference() -> ModuleType:
+    """Latent diffusion in plain torch."""
+    return _beside("published_reference")
+
+
+@pytest.fixture(scope="session")
+def deeplab_reference() -> ModuleType:
+    """DeepLab v2 in plain torch."""
+    return _beside("deeplab_reference")
+
+
+@pytest.fixture
+def published(tmp_path):
+    """Makes published checkpoints, see published_files.py."""
+    return _beside("published_files").Published(tmp_path / "sgc-published")
+
+
+@pytest.fixture(scope="module")
+def diffusion(published_reference):
+    """Where a checkpoint comes from: latent diffusion itself, of small widths."""
+    options = _beside("published_files").Published.options
+    torch.manual_seed(0)
+    model = published_reference.LatentDiffusion(build(options).config).eval()
+    # Codes are as far apart as latents.
+    torch.nn.init.normal_(model.first_stage_model.quantize["embedding"].weight)
+    torch.nn.init.normal_(model.mapper.weight)
+    return model
+
+
+@pytest.fixture
+def states(diffusion, published, deeplab_reference) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """Tensors of both checkpoints."""
+    torch.manual_seed(1)
+    segmenter = deeplab_reference.deeplab_checkpoint(
+        182, published.options["seg_width"], published.options["seg_blocks"]
+    )
+    return diffusion.checkpoint(), segmenter
+
+
+@pytest.fixture
+def both(published, states) -> Path:
+    """A folder with both files."""
+    published.diffusion(states[0])
+    published.segmenter(states[1])
+    return published.folder
+
+
+@pytest.fixture
+def own_store(tmp_path, monkeypatch):
+    """A weights store of the test's own, and no codec left over from another test."""
+    monkeypatch.setenv("CODECTK_HOME", str(tmp_path / "home"))
+    manager.forget()
+    yield
+    manager.forget()

@@ -20,9 +20,9 @@ def loaded(state: dict[str, torch.Tensor], classes: int = CLASSES) -> DeepLabV2:
 
 
 @pytest.fixture
-def state(published_reference) -> dict[str, torch.Tensor]:
+def state(deeplab_reference) -> dict[str, torch.Tensor]:
     torch.manual_seed(0)
-    return published_reference.deeplab_checkpoint(CLASSES, WIDTH, BLOCKS)
+    return deeplab_reference.deeplab_checkpoint(CLASSES, WIDTH, BLOCKS)
 
 
 def test_it_has_the_published_number_of_parameters():
@@ -32,13 +32,13 @@ def test_it_has_the_published_number_of_parameters():
 
 
 @pytest.mark.parametrize("size", [(513, 50), (37, 513)])
-def test_logits_are_those_of_a_plain_computation(published_reference, state, size):
+def test_logits_are_those_of_a_plain_computation(deeplab_reference, state, size):
     pixels = torch.rand(1, 3, *size, dtype=torch.float64)
     state = {name: value.double() if value.is_floating_point() else value for name, value in state.items()}
     with torch.no_grad():
         ours = loaded(state).double()(pixels)
-        wanted = published_reference.DeepLab(state, BLOCKS).logits(255 * pixels)
-        swapped = published_reference.DeepLab(state, BLOCKS).logits(255 * pixels.flip(1))
+        wanted = deeplab_reference.DeepLab(state, BLOCKS).logits(255 * pixels)
+        swapped = deeplab_reference.DeepLab(state, BLOCKS).logits(255 * pixels.flip(1))
     assert ours.shape == (1, CLASSES, *size) and wanted.std() > 0.1
     torch.testing.assert_close(ours, wanted, atol=1e-9, rtol=0)
     assert (ours - swapped).abs().max() > 1e-3, "red and blue are not the same"
@@ -60,9 +60,9 @@ def test_pictures_are_brought_to_513_pixels(state):
 
 
 @pytest.mark.parametrize(("number", "name"), [(154, "sea"), (156, "sky-other"), (168, "tree")])
-def test_output_channels_are_labels_without_a_shift(published_reference, number, name):
+def test_output_channels_are_labels_without_a_shift(deeplab_reference, number, name):
     torch.manual_seed(0)
-    state = published_reference.deeplab_checkpoint(182, WIDTH, BLOCKS)
+    state = deeplab_reference.deeplab_checkpoint(182, WIDTH, BLOCKS)
     for part in range(4):
         state[f"base.aspp.c{part}.weight"] *= 0.01
     state["base.aspp.c2.bias"][number] = 5

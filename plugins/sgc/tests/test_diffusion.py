@@ -59,9 +59,7 @@ def test_guidance_goes_beyond_the_labels():
     labels = torch.zeros(1, 2, 2, dtype=torch.long)
     for guidance, wanted in ((0.0, 0 * clean), (2.0, 2 * clean)):
         knowing = Knowing(clean, 0 * clean)
-        made = denoised(
-            knowing, CONFIGS["full"], start, noise, labels, None, steps=50, strength=1.0, guidance=guidance
-        )
+        made = denoised(knowing, CONFIGS["full"], start, noise, labels, None, steps=50, strength=1.0, guidance=guidance)
         torch.testing.assert_close(made, wanted, atol=0.25, rtol=0)
     for labels_, guidance, led in ((labels, 1.0, {True}), (None, 2.0, {False}), (labels, 2.0, {True, False})):
         knowing = Knowing(clean, clean)

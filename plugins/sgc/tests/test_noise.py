@@ -13,7 +13,14 @@ def test_numbers_never_change():
     parts = [int(word) >> shift & 0xFFFF for word in words for shift in (0, 16, 32, 48)]
     noise = start_noise(7, (1, 2, 3))
     assert noise.flatten()[0].item() == (sum(parts) - 6 * 65535) / 65536
-    assert [round(value * 65536) for value in noise.flatten().tolist()] == [-17043, -30134, -119255, 95227, 40783, -131979]
+    assert [round(value * 65536) for value in noise.flatten().tolist()] == [
+        -17043,
+        -30134,
+        -119255,
+        95227,
+        40783,
+        -131979,
+    ]
 
 
 def test_it_is_normal():

@@ -6,13 +6,23 @@ import pytest
 from codectk.base.errors import UsageError
 from codectk.plugins import manager
 from codectk.plugins.discover import discover
+from codectk.spec.component import COMPONENT_KINDS
 from codectk_sgc.colors.quantize import LEVELS
-from codectk_sgc.plugin import CODERS
+from codectk_sgc.plugin import CODERS, TABLE1, TRANSFORMS
 
 
-def test_the_card_lists_the_coders():
+def test_the_card_lists_what_the_hooks_build():
     (plugin,) = (found for found in discover() if found.name == "sgc")
-    assert [one.id for one in plugin.card.components if one.kind == "entropy_model"] == list(CODERS)
+    ids = {kind: [one.id for one in plugin.card.components if one.kind == kind] for kind in COMPONENT_KINDS}
+    assert {kind: found for kind, found in ids.items() if found} == {
+        "conditioning": ["sgc.segmenter"],
+        "analysis": [TRANSFORMS["analysis"]],
+        "entropy_model": list(CODERS),
+        "synthesis": [TRANSFORMS["synthesis"]],
+        "metric": list(TABLE1),
+    }
+    for kind, name in (*TRANSFORMS.items(), *(("entropy_model", name) for name in CODERS)):
+        assert manager.component(kind, name) is not None
 
 
 def test_both_maps_in_one_stream(through, outdoors):
@@ -33,13 +43,20 @@ def test_the_number_of_classes_is_an_option(through):
 
 
 @pytest.mark.parametrize(
-    "options", [{"classes": 0}, {"classes": 256}, {"classes": True}, {"classes": "x"}, {"depth": 3}]
+    "options", [{"classes": 0}, {"classes": 256}, {"classes": True}, {"classes": "x"}, {"depth": 3}, {"reduced": 1}]
 )
 def test_other_options_are_refused(options: dict):
     with pytest.raises(UsageError, match=r"sgc\.label_coder"):
         manager.component("entropy_model", "sgc.label_coder", options)
 
 
-def test_the_color_coder_has_no_options():
-    with pytest.raises(UsageError, match="it has none"):
+def test_the_color_coder_has_no_classes():
+    with pytest.raises(UsageError, match="it has reduced"):
         manager.component("entropy_model", "sgc.color_coder", {"classes": 3})
+
+
+def test_reduced_coders_code_maps_of_the_working_size(through):
+    model = manager.component("entropy_model", "sgc.color_coder", {"reduced": True})
+    assert [spec.stride for spec in model.gives] == [None]
+    colors = np.full((16, 21, 3), 7)  # of 512 x 672 pixels
+    assert np.array_equal(through(model, {"colors": colors}, 3000, 4000)[0]["colors"], colors)

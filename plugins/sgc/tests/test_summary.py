@@ -20,7 +20,7 @@ from codectk.bitstream.writer import write
 from codectk.coding.coder import Encoder
 from codectk.weights import store
 from codectk_labels.groups import NAMES
-from codectk_sgc.entropy import ReducedCoder
+from codectk_sgc.entropy import Reduced, SemanticCoder
 from codectk_sgc.labels.names import COCO_STUFF
 from codectk_sgc.labels.summary import names
 
@@ -53,7 +53,7 @@ def coded(arrays: Mapping[str, np.ndarray]):
     def make(labels: Any, classes: int, weights: bytes) -> bytes:
         maps = {"labels": np.asarray(labels), "colors": np.full((9, 12, 3), 12)}
         encoder = Encoder()
-        ReducedCoder(arrays, classes).code(encoder, maps, Context(HEIGHT, WIDTH))
+        Reduced(SemanticCoder(arrays, classes)).code(encoder, maps, Context(HEIGHT, WIDTH))
         header = Header("sgc", "codectk-sgc", WIDTH, HEIGHT, weights, {"seed": 3}, portable=True)
         return write(header, [Chunk.of(LATENTS, payload) for payload in encoder.finish()])
 

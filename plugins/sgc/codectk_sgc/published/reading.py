@@ -93,7 +93,7 @@ class _Inert:
 def _state(path: Path, where: str) -> State:
     try:
         mapped = zipfile.is_zipfile(path)
-        foreign = torch.serialization.get_unsafe_globals_in_checkpoint(path) if mapped else []
+        foreign = sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path)) if mapped else []
         if refused := [name for name in foreign if not name.startswith(BOOKKEEPING)]:
             raise _refusal(where, refused[0])
         with (
