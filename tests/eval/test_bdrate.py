@@ -10,7 +10,7 @@ import pytest
 from codectk.base.errors import InputError
 from codectk.eval.anchors import load_curves
 from codectk.eval.bdrate import bd_rate, compare, rising
-from codectk.eval.bootstrap import bd_rate_interval
+from codectk.eval.bootstrap import bd_rate_interval, difference_interval
 from codectk.eval.curves import Curve, Point, Row
 
 
@@ -116,6 +116,16 @@ def test_bootstrap_needs_common_pictures() -> None:
     other = [Row(r.codec, r.setting, "else", r.bytes, r.point) for r in rows("b", 1, 0)]
     with pytest.raises(InputError, match="two pictures"):
         bd_rate_interval(rows("a", 1, 0), other)
+
+
+def test_differences_are_paired() -> None:
+    hard = np.random.default_rng(1).uniform(0, 100, 30)
+    same = difference_interval(hard, hard + 2)
+    assert same.low == pytest.approx(2) and same.high == pytest.approx(2)
+    noisy = difference_interval(hard, hard + np.random.default_rng(2).normal(2, 1, 30))
+    assert 1 < noisy.low < 2 < noisy.high < 3 and noisy.resamples == 2000
+    with pytest.raises(InputError, match="not 30 and 29"):
+        difference_interval(hard, hard[1:])
 
 
 @pytest.mark.parametrize("name", ["webp-m6", "avif-444-s6-psnr", "jxl-e7", "jpeg-444-prog", "vvenc-420-slow"])

@@ -26,6 +26,7 @@ from codectk.pipeline.recipe import Graph, parse_graph
 from codectk.testing.pictures import scene
 from codectk.train.export import export
 from codectk.train.inherit import inherit
+from codectk.train.log import read_log
 from codectk.train.loop import CHECKPOINT
 from codectk.train.recipe import Recipe, from_dict, load_recipe
 from codectk.train.run import train
@@ -294,6 +295,65 @@ def test_a_global_code_painted_from_a_map(site, folder: Path):
     ):
         with pytest.raises(CodectkError, match=words):
             hybrid.build(parse_graph(GLOBAL.replace(old, new), "globe.toml"))
+
+
+CHOOSY = GLOBE.replace(
+    """    needs = gives = (CORE,)
+    portable = True
+
+    def __init__(self):
+""",
+    """    portable = True
+
+    def __init__(self, whole):
+        self.needs = self.gives = (CORE if whole else LatentSpec("core", 6, 4, "factorized"),)
+        self.variants = ({"whole": not whole},)
+""",
+).replace('Coding() if name == "globe.coding"', 'Coding(options.get("whole", False)) if name == "globe.coding"')
+"""The same, but its coder codes a map of other latents unless it is told otherwise."""
+
+
+def test_options_that_would_fit_are_told(site):
+    site.add("globe", CHOOSY, card=GLOBE_CARD)
+    plain = re.sub(r"\[adapters\.map\]\n.*\n.*\n", "", GLOBAL)
+    with pytest.raises(
+        ContractError, match=r"\. With options = \{ whole = true \} \[entropy_model\] globe\.coding fits\."
+    ):
+        hybrid.build(parse_graph(plain, "globe.toml"))
+    whole = plain.replace('"globe.coding"', '"globe.coding"\noptions = { whole = true }')
+    with pytest.raises(ContractError, match="needs latent 'y'") as caught:
+        hybrid.build(parse_graph(whole, "globe.toml"))
+    assert "With options" not in str(caught.value), "what fits already is left as it is"
+
+
+TEACHER = GLOBE.replace(
+    "    def __call__(self, x, condition, ctx):",
+    """    def lesson(self, name, batch):
+        return {name: (self.linear(batch.pictures.mean((2, 3))) - 1).square().mean()}
+
+    def __call__(self, x, condition, ctx):""",
+)
+
+
+def test_a_stage_has_lessons_of_its_own(site, folder: Path):
+    site.add("globe", TEACHER, card=GLOBE_CARD)
+    stage = '[stage]\nobjective = "lesson"\nlesson = "ones"\ntrain = ["analysis"]\n'
+    trained(
+        GLOBAL + stage,
+        folder,
+        "taught",
+        "optim.steps=30",
+        "optim.lr=0.1",
+        "optim.decay=0",
+        "optim.ema=0",
+        "run.log_every=1",
+    )
+    ones = [row["ones"] for row in read_log(folder / "taught" / "log.jsonl")]
+    assert len(ones) == 30 and ones[-1] < 0.5 * ones[0]
+    data = "[data]\ncrop = 64\nbatch = 1\nmin_side = 64\n"
+    (folder / "plain.toml").write_text(PLAIN + data + stage)
+    with pytest.raises(ContractError, match="no lesson of its own"):
+        train(load_recipe(folder / "plain.toml"), [folder / "pictures"], folder / "none")
 
 
 def test_stages_share_what_their_codec_shares():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -125,6 +126,8 @@ def _advice(graph: Graph, stages: dict[str, Any], joint: Joint) -> str:
         given = " or ".join(f'[adapters.{name.split(".")[1]}] name = "{name}"' for name in adapters)
         lines.append(f" An adapter makes it fit: {given}.")
     for slot in (joint.taker, joint.giver):
+        lines += _other_options(graph, stages, joint, slot)
+    for slot in (joint.taker, joint.giver):
         if fitting := _alternatives(graph, stages, joint, slot):
             lines.append(f" Installed components for [{slot}] that would fit: {', '.join(fitting)}.")
     return "".join(lines)
@@ -160,6 +163,33 @@ def _fitting_adapters(graph: Graph, stages: dict[str, Any], side: int) -> list[s
         if after[side] < before[side] and after[1 - side] <= before[1 - side]:
             fitting.append(card.id)
     return fitting
+
+
+def _other_options(graph: Graph, stages: dict[str, Any], joint: Joint, slot: str) -> list[str]:
+    """Sentences about options with which a component in a slot, or beside the entropy model, would fit.
+
+    A stage names such options in its optional attribute `variants`.
+    """
+    beside = [place for place in stages if place.startswith("adapters.") and not is_adapter(stages[place])]
+    parts = {**graph.slots, **{f"adapters.{name}": part for name, part in graph.adapters.items()}}
+    sentences = []
+    for place in (slot, *(beside if slot == "entropy_model" else ())):
+        part = parts[place]
+        for changes in getattr(stages[place], "variants", ()):
+            options = {**part.options, **changes}
+            tried = _try("entropy_model" if place in beside else slot, Part(part.name, options))
+            if tried is not None and _open(joint, slot, tried) < _open(joint, slot, stages[place]):
+                given = ", ".join(f"{key} = {json.dumps(value)}" for key, value in changes.items())
+                sentences.append(f" With options = {{ {given} }} [{place}] {part.name} fits.")
+    return sentences
+
+
+def _open(joint: Joint, slot: str, stage: Any) -> int:
+    """How many latents of a stage in a slot do not fit at a joint, by what it declares itself."""
+    if slot == joint.taker:
+        return len(_unmet(joint.given, stage.needs))
+    made = {spec.name for spec in getattr(stage, _MAKES[slot])}
+    return len(_unmet(getattr(stage, _MAKES[slot]), [need for need in joint.needed if need.name in made]))
 
 
 def _unmet(given: Iterable[LatentSpec], needed: Iterable[LatentSpec]) -> list[LatentSpec]:

@@ -107,7 +107,9 @@ def install(network: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
         array = take(name)
         if not value.is_floating_point():
             if array.shape != tuple(value.shape) or torch.from_numpy(array).dtype != value.dtype:
-                raise WeightsError(f"{name} is {array.dtype} {array.shape}, expected {value.dtype} {tuple(value.shape)}.")
+                raise WeightsError(
+                    f"{name} is {array.dtype} {array.shape}, expected {value.dtype} {tuple(value.shape)}."
+                )
             value.copy_(torch.from_numpy(array))
             continue
         stored = _tensor(array)

@@ -13,9 +13,10 @@ from codectk.nn.priors import Prior
 from codectk.nn.storage import install
 from codectk.plugins.manager import find_codec
 from codectk.train.checkpoint import load_checkpoint
+from codectk.weights.find import CODEC
 from codectk.weights.manifest import read_manifest
 from codectk.weights.store import resolve
-from codectk.weights.tensors import load_tensors
+from codectk.weights.tensors import load_tensors, read_metadata
 
 TABLES = "tables."
 
@@ -101,11 +102,14 @@ def _below(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
 
 
 def _weights_file(source: str) -> Path:
-    """A weights file, or the first that the plugin of a codec has for it."""
+    """A weights file, or the first that the plugin of a codec has for the whole of it."""
     if source.endswith(".safetensors"):
         return Path(source)
     _, record = find_codec(source)
-    entries = [entry for entry in read_manifest(record.package) if entry.name.startswith(source)]
-    if not entries:
-        raise WeightsError(f"{record.owner} brings no weights for codec '{source}'; name a file.")
-    return resolve(entries[0], record.package)
+    for entry in read_manifest(record.package):
+        if entry.name.startswith(source):
+            path = resolve(entry, record.package)
+            # A plugin may also bring a part of its codec on its own.
+            if read_metadata(path).get(CODEC) == source:
+                return path
+    raise WeightsError(f"{record.owner} brings no weights for codec '{source}'; name a file.")

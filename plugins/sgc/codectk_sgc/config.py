@@ -64,7 +64,7 @@ class Config:
     @property
     def stride(self) -> int:
         """Pixels per position of the latents."""
-        return self.patch * 2 ** (len(self.vq_widths) - 1)
+        return self.patch << (len(self.vq_widths) - 1)
 
 
 CONFIGS = {

@@ -1,23 +1,20 @@
-"""SGC's entropy models with the networks that come with this package."""
+"""SGC's entropy model, and the networks of it that come with this package."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from codectk.base.errors import UsageError
 from codectk.base.types import Context
 from codectk.spec.stages import EntropyModel, LatentSpec, SymbolCoder
 from codectk.weights.manifest import find_entry
 from codectk.weights.store import resolve
 from codectk.weights.tensors import load_tensors
 from codectk_sgc.colors.coder import COLORS, ColorCoder
-from codectk_sgc.labels.coder import LABELS, MAX_CLASSES, LabelCoder
-from codectk_sgc.labels.names import COCO_STUFF
+from codectk_sgc.labels.coder import LABELS, LabelCoder
 from codectk_sgc.size import working_size
 
 PACKAGE = "codectk_sgc"
@@ -50,21 +47,31 @@ class SemanticCoder:
         return {**labels, **colors}
 
 
-REDUCED: tuple[LatentSpec, ...] = tuple(replace(spec, stride=None) for spec in (LABELS, COLORS))
-"""The maps of a picture at its working size (`size.working_size`), which follows from its size."""
+class Reduced:
+    """A coder of the maps of a picture at its working size (`size.working_size`), which follows from its size.
 
+    Args:
+        model: the coder of maps at the picture's own size.
+    """
 
-class ReducedCoder(SemanticCoder):
-    """The coder of the codec, see `REDUCED`."""
-
-    needs = REDUCED
-    gives = REDUCED
+    def __init__(self, model: EntropyModel) -> None:
+        self._model = model
+        self.needs = self.gives = without_stride(model.needs)
 
     def code(
         self, coder: SymbolCoder, values: Mapping[str, npt.NDArray[np.integer]] | None, ctx: Context
     ) -> Mapping[str, npt.NDArray[np.integer]]:
         height, width = working_size(ctx.height, ctx.width)
-        return super().code(coder, values, replace(ctx, height=height, width=width))
+        return self._model.code(coder, values, replace(ctx, height=height, width=width))
+
+
+def without_stride(specs: Iterable[LatentSpec]) -> tuple[LatentSpec, ...]:
+    """Maps whose size follows from the working size, and is not a part of the picture's."""
+    return tuple(replace(spec, stride=None) for spec in specs)
+
+
+REDUCED = without_stride((LABELS, COLORS))
+"""The maps of a picture at its working size, as analysis and synthesis have them."""
 
 
 def load_arrays() -> Arrays:
@@ -74,23 +81,3 @@ def load_arrays() -> Arrays:
         WeightsError: their file is missing or damaged.
     """
     return load_tensors(resolve(find_entry(PACKAGE, PRESET), PACKAGE))
-
-
-def build(name: str, options: Mapping[str, Any]) -> EntropyModel:
-    """A coder by component id.
-
-    Raises:
-        UsageError: an option is unknown or makes no sense.
-        WeightsError: as `load_arrays`.
-    """
-    known = () if name == "sgc.color_coder" else ("classes",)
-    for option in options:
-        if option not in known:
-            raise UsageError(f"{name} has no option '{option}'; it has {', '.join(known) or 'none'}.")
-    classes = options.get("classes", len(COCO_STUFF))
-    if type(classes) is not int or not 1 <= classes <= MAX_CLASSES:
-        raise UsageError(f"The option 'classes' of {name} is a whole number from 1 to {MAX_CLASSES}, not {classes!r}.")
-    arrays = load_arrays()
-    if name == "sgc.color_coder":
-        return ColorCoder(arrays)
-    return LabelCoder(arrays, classes) if name == "sgc.label_coder" else SemanticCoder(arrays, classes)

@@ -9,12 +9,13 @@ from torch import Tensor, nn
 
 from codectk.nn.backend import TorchBackend
 from codectk.nn.configurations import configured
+from codectk.nn.storage import compact_prefixes
 from codectk.spec.stages import Codec
 from codectk_sgc.coders import Coders
 from codectk_sgc.config import CONFIGS, Config
 from codectk_sgc.decoder.synthesis import Synthesis
 from codectk_sgc.encoder.analysis import Analysis
-from codectk_sgc.entropy import ReducedCoder, load_arrays
+from codectk_sgc.entropy import Reduced, SemanticCoder, load_arrays
 
 if TYPE_CHECKING:
     from codectk.train.lessons import Batch
@@ -33,19 +34,13 @@ class Network(nn.Module):
         compact: where eight bits a weight suffice.
     """
 
-    compact = (
-        "analysis.segmenter",
-        "synthesis.autoencoder.vq.encoder",
-        "synthesis.autoencoder.vq.decoder",
-        "synthesis.denoiser.unet",
-    )
-
     def __init__(self, config: Config):
         super().__init__()
         self.config = config
         self.analysis = Analysis(config)
         self.coders = Coders(load_arrays())
         self.synthesis = Synthesis(config)
+        self.compact = compact_prefixes(self)
 
     def codec(self, weights_hash: str = "", device: str = "cpu") -> Codec:
         """The stages wired together, sharing this network's weights."""
@@ -55,16 +50,14 @@ class Network(nn.Module):
             weights_hash=weights_hash,
             portable=True,
             analysis=self.analysis,
-            entropy_model=ReducedCoder(self.coders.arrays(), self.config.classes),
+            entropy_model=Reduced(SemanticCoder(self.coders.arrays(), self.config.classes)),
             synthesis=self.synthesis,
             backend=TorchBackend(device),
         )
 
     def lesson(self, name: str, batch: Batch) -> Mapping[str, Tensor]:
         """See `codectk.train.lessons.Teacher`."""
-        from codectk_sgc.training.lesson import lesson
-
-        return lesson(self, name, batch)
+        return self.synthesis.lesson(name, batch)
 
 
 def build(options: Mapping[str, Any]) -> Network:

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 
     from codectk.bitstream.reader import Container
     from codectk.spec.metrics import PictureMetric
-    from codectk.spec.stages import Codec, EntropyModel
+    from codectk.spec.stages import Codec
     from codectk.spec.summary import Summary
+    from codectk_sgc.encoder.conditioning import Labels
     from codectk_sgc.network import Network
 
+TRANSFORMS = {"analysis": "sgc.semantic_analysis", "synthesis": "sgc.diffusion"}
 CODERS = ("sgc.label_coder", "sgc.color_coder", "sgc.semantic_coder")
 TABLE1 = ("sgc.label_bce", "sgc.dbcnn", "sgc.musiq", "sgc.hyperiqa", "sgc.clip_iqa", "sgc.clip_alignment")
 """Metrics of the paper's Table I."""
@@ -37,13 +39,43 @@ def codectk_codec(name: str, device: str, weights: Path | None) -> Codec | None:
 
 
 @hookimpl
-def codectk_entropy_model(name: str, options: Mapping[str, Any]) -> EntropyModel | None:
-    """A coder with the shipped networks; its option `classes`, where it codes labels, is their number (182)."""
+def codectk_conditioning(name: str, options: Mapping[str, Any]) -> Labels | None:
+    """The segmenter of the shipped preset."""
+    if name != "sgc.segmenter":
+        return None
+    from codectk_sgc.encoder.conditioning import build
+
+    return build(options)
+
+
+def _transform(name: str, kind: str, options: Mapping[str, Any]) -> Any:
+    if name != TRANSFORMS[kind]:
+        return None
+    from codectk_sgc.stages import transform
+
+    return transform(name, options)
+
+
+@hookimpl
+def codectk_analysis(name: str, options: Mapping[str, Any]) -> Any:
+    """Pictures to both maps; options as for `codectk_network`."""
+    return _transform(name, "analysis", options)
+
+
+@hookimpl
+def codectk_synthesis(name: str, options: Mapping[str, Any]) -> Any:
+    """Both maps to pictures; options as for `codectk_network`."""
+    return _transform(name, "synthesis", options)
+
+
+@hookimpl
+def codectk_entropy_model(name: str, options: Mapping[str, Any]) -> Any:
+    """A coder with the shipped networks; see `codectk_sgc.stages.coder` for the options."""
     if name not in CODERS:
         return None
-    from codectk_sgc.entropy import build
+    from codectk_sgc.stages import coder
 
-    return build(name, options)
+    return coder(name, options)
 
 
 @hookimpl
@@ -58,7 +90,7 @@ def codectk_weights_import(codec: str, path: Path) -> tuple[dict[str, np.ndarray
 
 @hookimpl
 def codectk_network(name: str, options: Mapping[str, Any]) -> Network | None:
-    """An untrained network."""
+    """An untrained network; `options` are `config` ("small" or "full") and fields of `Config` to change."""
     if name != "sgc":
         return None
     from codectk_sgc.network import build

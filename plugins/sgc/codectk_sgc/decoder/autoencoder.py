@@ -47,8 +47,9 @@ class Autoencoder(nn.Module):
         self.register_buffer("deviation", torch.ones(config.latents))
 
     def raw(self, x: Tensor) -> Tensor:
-        """The network's own latents, float (B, latents, H/s, W/s), not quantized, of pictures (B, 3, H, W) in [0, 1]."""
-        return self.vq.encode(F.pixel_unshuffle(2 * x - 1, self.patch)).latents
+        """The network's own latents (B, latents, H/s, W/s), not quantized, of pictures (B, 3, H, W) in [0, 1]."""
+        latents: Tensor = self.vq.encode(F.pixel_unshuffle(2 * x - 1, self.patch)).latents
+        return latents
 
     def encode(self, x: Tensor) -> Tensor:
         """Standardized latents of pictures, not quantized."""

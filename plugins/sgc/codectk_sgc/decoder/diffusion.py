@@ -67,7 +67,7 @@ def denoised(
     null = torch.zeros_like(start[:, :1]).expand(-1, config.planes, -1, -1)
     planes = null if labels is None else denoiser.rescaler(labels)[..., : start.shape[-2], : start.shape[-1]]
     guided = labels is not None and guidance != 1
-    latents = process.add_noise(start, noise, some[:1])
+    latents: Tensor = process.add_noise(start, noise, some[:1])
     for number, time in enumerate(some):
         said = denoiser(latents, time.expand(1), planes, colors)
         if guided:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from codectk.base.errors import ContractError
 from codectk.base.types import Context
 from codectk.spec.stages import LatentSpec
 from codectk_sgc.config import Config
@@ -21,15 +22,22 @@ from codectk_sgc.decoder.diffusion import denoised
 from codectk_sgc.decoder.noise import start_noise
 from codectk_sgc.entropy import REDUCED
 
+if TYPE_CHECKING:
+    from codectk.train.lessons import Batch
+
 
 class Synthesis(nn.Module):
     """Latents to pixels, through the diffusion of the autoencoder's latents.
 
     Args:
         config: widths.
+
+    Attributes:
+        compact: see `codectk.nn.storage`.
     """
 
     needs: tuple[LatentSpec, ...] = REDUCED
+    compact = ("autoencoder.vq.encoder", "autoencoder.vq.decoder", "denoiser.unet")
 
     def __init__(self, config: Config):
         super().__init__()
@@ -71,7 +79,14 @@ class Synthesis(nn.Module):
             seed: of the start noise.
             steps, strength, guidance: see `denoised`.
             with_colors: False to start from noise alone and to show no colors.
+
+        Raises:
+            ContractError: labels that it does not know.
         """
+        if labels is not None and not 0 <= labels.min() <= labels.max() < self.config.classes:
+            raise ContractError(
+                f"SGC's diffusion knows labels 0 to {self.config.classes - 1}, not {labels.min()} to {labels.max()}."
+            )
         device = self.autoencoder.mean.device
         height, width = (32 * side for side in levels.shape[:2])
         inner = (height // self.config.stride, width // self.config.stride)
@@ -92,3 +107,9 @@ class Synthesis(nn.Module):
             guidance=guidance,
         )
         return self.autoencoder.decode(made).float()
+
+    def lesson(self, name: str, batch: Batch) -> Mapping[str, Tensor]:
+        """See `codectk.train.lessons.Teacher`."""
+        from codectk_sgc.training.lesson import lesson
+
+        return lesson(self, name, batch)

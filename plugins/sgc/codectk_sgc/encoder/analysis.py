@@ -50,9 +50,13 @@ class Analysis(nn.Module):
 
     Args:
         config: number of labels and which segmenter.
+
+    Attributes:
+        compact: see `codectk.nn.storage`.
     """
 
     produces: tuple[LatentSpec, ...] = REDUCED
+    compact = ("segmenter",)
 
     def __init__(self, config: Config):
         super().__init__()

@@ -27,12 +27,12 @@ LOW = 24
 """Channels taken from the features at stride 8."""
 
 FORGET = 0.25
-"""Share of the features that are left out in training: the head is large beside the pictures there are to learn from."""
+"""Share of the features that are left out in training: the head is large beside the few pictures to learn from."""
 
 GROUPED = 8
 """Groups of channels that are normalized together."""
 
-VIEWS = (0.5, 0.75)
+VIEWS = (0.5, 1.0)
 """Scales at which a picture is looked at; the answers are averaged."""
 
 

@@ -18,7 +18,7 @@ from codectk.weights.find import find
 from codectk.weights.tensors import load_tensors, read_metadata
 from codectk_labels.groups import NAMES
 from codectk_sgc.config import CONFIGS
-from codectk_sgc.entropy import PACKAGE, ReducedCoder
+from codectk_sgc.entropy import PACKAGE, Reduced, SemanticCoder
 from codectk_sgc.labels.names import COCO_STUFF, histogram
 
 CODERS = "coders."
@@ -40,7 +40,8 @@ def shares(container: Container) -> dict[str, float]:
     classes = _classes(read_metadata(path))
     arrays = {name.removeprefix(CODERS): array for name, array in load_tensors(path, CODERS).items()}
     decoder = Decoder(container.payloads(LATENTS))
-    latents = ReducedCoder(arrays, classes).code(decoder, None, Context(header.height, header.width, header.knobs))
+    coder = Reduced(SemanticCoder(arrays, classes))
+    latents = coder.code(decoder, None, Context(header.height, header.width, header.knobs))
     decoder.finish()
     return histogram(latents, names(classes))
 

@@ -21,41 +21,40 @@ from codectk_sgc.labels.coder import STRIDE
 
 if TYPE_CHECKING:
     from codectk.train.lessons import Batch
-    from codectk_sgc.network import Network
+    from codectk_sgc.decoder.synthesis import Synthesis
 
 LESSONS = ("autoencode", "quantize", "diffuse")
 
 COMMITMENT = 0.25
 """Weight of the latents' distance from the codebook, beside that of the codebook from the latents (van den Oord et al.
-2017, equation 3). Distances are absolute: relative to the spread, latents could flee from a codebook that is too slow."""
+2017, equation 3). Distances are absolute: relative to the spread, latents could flee from a slow codebook."""
 
 LEFT_OUT = 0.1
 """How often labels, and independently colors, are left out."""
 
 
-def lesson(network: Network, name: str, batch: Batch) -> Mapping[str, Tensor]:
+def lesson(synthesis: Synthesis, name: str, batch: Batch) -> Mapping[str, Tensor]:
     """Losses of one step; see `codectk.train.lessons.Teacher`.
 
     Raises:
         UsageError: there is no such lesson, or it needs label maps.
     """
     if name == "autoencode":
-        return _autoencode(network, batch)
+        return _autoencode(synthesis, batch)
     if name == "quantize":
-        return _quantize(network, batch)
+        return _quantize(synthesis, batch)
     if name == "diffuse":
-        return _diffuse(network, batch)
+        return _diffuse(synthesis, batch)
     raise UsageError(f"stage.lesson: SGC has no lesson '{name}'; it has {', '.join(LESSONS)}.")
 
 
-def _autoencode(network: Network, batch: Batch) -> dict[str, Tensor]:
-    autoencoder = network.synthesis.autoencoder
-    raw = autoencoder.raw(batch.pictures)
-    return _rendered(network, batch, raw)
+def _autoencode(synthesis: Synthesis, batch: Batch) -> dict[str, Tensor]:
+    raw = synthesis.autoencoder.raw(batch.pictures)
+    return _rendered(synthesis, batch, raw)
 
 
-def _quantize(network: Network, batch: Batch) -> dict[str, Tensor]:
-    autoencoder = network.synthesis.autoencoder
+def _quantize(synthesis: Synthesis, batch: Batch) -> dict[str, Tensor]:
+    autoencoder = synthesis.autoencoder
     raw = autoencoder.raw(batch.pictures).float()
     codebook = autoencoder.vq.quantize
     if float(codebook.embedding.weight.detach().abs().max()) <= 1 / codebook.n_e:  # as it was made
@@ -67,7 +66,7 @@ def _quantize(network: Network, batch: Batch) -> dict[str, Tensor]:
     codebook_loss = (nearest - raw.detach()).square().mean()
     commitment = (nearest.detach() - raw).square().mean()
     return {
-        **_rendered(network, batch, chosen),
+        **_rendered(synthesis, batch, chosen),
         "codebook": codebook_loss,
         "commitment": COMMITMENT * commitment,
         "~used": torch.tensor(float(used.unique().numel())),
@@ -75,8 +74,8 @@ def _quantize(network: Network, batch: Batch) -> dict[str, Tensor]:
     }
 
 
-def _rendered(network: Network, batch: Batch, raw: Tensor) -> dict[str, Tensor]:
-    made = network.synthesis.autoencoder.rendered(raw).float()
+def _rendered(synthesis: Synthesis, batch: Batch, raw: Tensor) -> dict[str, Tensor]:
+    made = synthesis.autoencoder.rendered(raw).float()
     mse = (made.detach().clamp(0, 1) - batch.pictures).square().mean((1, 2, 3))
     return {"distortion": batch.distortion(made, batch.pictures).mean(), "~psnr": (-10 * mse.log10()).mean()}
 
@@ -89,23 +88,23 @@ def _fill(codebook: Tensor, raw: Tensor) -> None:
     codebook.copy_(torch.lerp(one, other, 0.3 * torch.rand(len(codebook), 1)))
 
 
-def _diffuse(network: Network, batch: Batch) -> dict[str, Tensor]:
+def _diffuse(synthesis: Synthesis, batch: Batch) -> dict[str, Tensor]:
     if batch.labels is None:
         raise UsageError("SGC's lesson 'diffuse' needs data.labels, a folder of label maps.")
-    synthesis, x = network.synthesis, batch.pictures
+    config, x = synthesis.config, batch.pictures
     with torch.no_grad():
         clean = synthesis.autoencoder.encode(x).float()
-    process = schedule(network.config)
+    process = schedule(config)
     noise = torch.stack([torch.randn(clean.shape[1:], generator=one) for one in batch.noise]).to(x.device)
     draws = torch.stack([torch.rand(3, generator=one) for one in batch.noise]).to(x.device)
-    time = (draws[:, 0] * network.config.times).long()
+    time = (draws[:, 0] * config.times).long()
     with_labels, with_colors = (draws[:, 1:] >= LEFT_OUT).float().view(-1, 2, 1, 1, 1).unbind(1)
-    planes = synthesis.denoiser.rescaler(cells(batch.labels, network.config.classes)) * with_labels
+    planes = synthesis.denoiser.rescaler(cells(batch.labels, config.classes)) * with_labels
     colors = None
-    if network.config.sees_colors:
+    if config.sees_colors:
         colors = (2 * enlarged(decoded_colors(x), *clean.shape[-2:]) - 1) * with_colors
     noisy = process.add_noise(clean, noise, time)
-    wanted = process.get_velocity(clean, noise, time) if network.config.predicts == "v_prediction" else noise
+    wanted = process.get_velocity(clean, noise, time) if config.predicts == "v_prediction" else noise
     said = synthesis.denoiser(noisy, time, planes, colors).float()
     errors = (said - wanted).square().mean((1, 2, 3))
     return {"denoise": errors.mean()}

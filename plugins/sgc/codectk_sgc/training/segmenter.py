@@ -68,7 +68,7 @@ def _resized(labels: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.asarray(Image.fromarray(labels).resize((width, height), Image.Resampling.NEAREST))
 
 
-main = program(untrained, head_arrays, measured, steps=750)
+main = program(untrained, head_arrays, measured, steps=900)
 
 if __name__ == "__main__":
     main()
