@@ -41,6 +41,7 @@ STRIPS = {
     "h4": Strip("rate", 25, (_same("SegPIC", "segpic"), _same("H4", "h4"))),
     "h9-segpic": Strip("rate", 25, (_same("SegPIC", "segpic"), _same("H9", "h9-segpic"))),
     "h9-egic": Strip("rate", 50, (_same("EGIC", "egic"), _same("H9", "h9-egic"))),
+    "three": Strip("rate", 25, (_same("SegPIC", "segpic"), _same("three plugins", "three-plugins"))),
 }
 
 

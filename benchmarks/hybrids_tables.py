@@ -38,6 +38,7 @@ TABLES = {
     "labels": Beside("rate", "segpic", {"h4": "H4"}, streams=True),
     "swap-segpic": Beside("rate", "segpic", {"h9-segpic": "H9"}),
     "swap-egic": Beside("rate", "egic", {"h9-egic": "H9"}),
+    "three": Beside("rate", "segpic", {"three-plugins": "three plugins"}),
 }
 STREAMS = {
     "regions": "labels",
