@@ -194,7 +194,7 @@ def program(
     @click.option("--scenes", type=click.Path(path_type=Path), help="Folder of scene thumbnails by kind.")
     @click.option("--without", type=click.Path(path_type=Path), help="Folder of pictures not to train on, by name.")
     @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Head weights to write.")
-    @click.option("--steps", type=click.IntRange(10), default=steps, show_default=True)
+    @click.option("--steps", type=click.IntRange(20), default=steps, show_default=True)
     @click.option("--seed", type=int, default=0, show_default=True)
     def main(panoptic: Path, scenes: Path | None, without: Path | None, output: Path, steps: int, seed: int) -> None:
         """Train the head on four fifths of the annotated pictures and measure it on the others."""

@@ -123,10 +123,10 @@ def test_the_program_leaves_out_pictures_by_name(
     kept_out.mkdir()
     for stem in ("000", "004"):
         Image.new("RGB", (8, 8)).save(kept_out / f"{stem}.png")
-    options = ["--panoptic", str(panoptic), "--without", str(kept_out), "-o", str(head), "--steps", "10"]
+    options = ["--panoptic", str(panoptic), "--without", str(kept_out), "-o", str(head), "--steps", "20"]
     result = CliRunner().invoke(train.main, options)
     assert result.exit_code == 0, result.output
-    assert "7 pictures, 0 thumbnails, 10 steps; on 2 kept out" in result.output
+    assert "7 pictures, 0 thumbnails, 20 steps; on 2 kept out" in result.output
     assert load_segmenter(head) and "longer side 320" in result.output
 
 
