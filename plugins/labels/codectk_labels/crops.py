@@ -144,8 +144,8 @@ def jitter(pixels: np.ndarray, rng: np.random.Generator) -> Tensor:
     brightness, contrast, saturation = rng.uniform((-0.1, 0.75, 0.6), (0.1, 1.25, 1.3))
     grey = x.mean(0, keepdim=True)
     x = grey + (x - grey) * saturation
-    x = (x - 0.5) * contrast + 0.5 + brightness
-    return x.clamp(0, 1)
+    jittered: Tensor = (x - 0.5) * contrast + 0.5 + brightness
+    return jittered.clamp(0, 1)
 
 
 def shares(labels: np.ndarray) -> Tensor:
