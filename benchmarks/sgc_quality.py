@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from sgc_painting import Coded, Painter, Setting, enlarged_colors, load_codec
 from sgc_pictures import Shot, outdoors
-from sgc_scores import Scorer, mean
+from sgc_scores import Scorer, file_agreement, mean
 
 from codectk.base.atomic import atomic_write
 from codectk.base.types import Picture
@@ -89,6 +89,7 @@ def measure(a: argparse.Namespace) -> None:
     shots, painter = outdoors(a.kept_out, a.kodak)[: a.n], Painter(load_codec(a.codec), a.keep)
     score, setting = Scorer(a.lpips_weights, a.cityscapes), painter.setting(a.steps)
     table = Table(score, a.fid_weights)
+    told = []
     with Bar() as bar:
         bar.begin("painting", len(shots))
         for number, shot in enumerate(shots, 1):
@@ -99,9 +100,11 @@ def measure(a: argparse.Namespace) -> None:
             for reference in REFERENCES.values():
                 data = reference.encode(shot.pixels, 0)
                 table.add(f"{reference.title}, smallest", shot, decode_classic(data), len(data))
+            told.append(file_agreement(coded.labels, score.labels("agreement", shot.name, shot.pixels)))
             bar.show(number)
     chance = score.by_chance([shot.name for shot in shots])
-    write(a, painter.ready, shots, setting=asdict(setting), chance=chance, results=table.results())
+    known = {"chance": chance, "file_labels": float(np.mean(told))}
+    write(a, painter.ready, shots, setting=asdict(setting), **known, results=table.results())
 
 
 def variants(base: Setting) -> dict[str, Setting]:

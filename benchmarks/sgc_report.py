@@ -43,7 +43,11 @@ def quality(found: Row) -> str:
         values = [_value(key, mean[key]) for key in _scores(rows)]
         lines.append(_line(row["row"], *sizes, *values, *(_of_set(row, name) for name in SETS)))
     chance = ", ".join(f"{TITLES[key]} {value:.3f}" for key, value in found["chance"].items())
-    lines += ["", f"Between different originals, the next by name: {chance}.", ""]
+    lines += ["", f"Between different originals, the next by name: {chance}."]
+    lines += [
+        f"Between the label map in SGC's file and the original: labels {found['file_labels']:.3f} (of cells).",
+        "",
+    ]
     others = [row for row in rows[1:] if row["row"] != "autoencoder alone"]
     lines += ["SGC's mean less the other's, with 95 % intervals (paired bootstrap over pictures):", ""]
     return "\n".join(lines + _differences(rows[0], others, reverse=True)) + "\n"

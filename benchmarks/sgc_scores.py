@@ -102,6 +102,18 @@ class Scorer:
         return found
 
 
+def file_agreement(coded: np.ndarray, wanted: np.ndarray) -> float:
+    """Share of cells whose label in a file is that of the original: no painting can be expected to do better.
+
+    Args:
+        coded: the file's map (h, w), 0..12.
+        wanted: groups of the original's pixels (H, W), 1..13; cells that only one of the maps has are left out.
+    """
+    cells = majority(wanted) - 1
+    height, width = np.minimum(cells.shape, coded.shape)
+    return float((cells[:height, :width] == coded[:height, :width]).mean())
+
+
 def color_error(original: np.ndarray, pixels: np.ndarray) -> float:
     """Mean absolute difference of both color maps (one color per 32x32 pixels) in [0, 1], over cells and channels."""
     one, other = (color_map(x.astype(np.float32) / np.float32(255)) for x in (original, pixels))

@@ -84,7 +84,7 @@ def rows_of(painter: Painter, shots: Sequence[Shot], steps: int | None) -> list[
         decoded = painter.painted(coded, painter.setting(steps))
         rows.append([
             (shot.name, shot.pixels), ("labels", labels), ("colors", colors),
-            (f"decoded: {size} bytes, {8 * size / shot.count:.4f} bpp", decoded),
+            (f"{size} bytes, {8 * size / shot.count:.4f} bpp", decoded),
         ])  # fmt: skip
     return rows
 

@@ -123,6 +123,14 @@ def test_color_error_is_in_parts_of_the_range():
     assert color_error(grey, other) == pytest.approx(0.2 / 3)
 
 
+def test_what_the_file_says_is_compared_in_cells():
+    from sgc_scores import file_agreement
+
+    wanted = np.full((40, 32), 1)  # the third row of cells is half a cell
+    wanted[:16] = 5
+    assert file_agreement(np.array([[4, 4], [0, 3]]), wanted) == 0.75
+
+
 def found(chance: float = 0.2):
     """Results of three pictures."""
     rows = []
@@ -133,7 +141,7 @@ def found(chance: float = 0.2):
             "FID/256 (x)": {"value": 123.456, "samples": 15}, "KID/256 (x)": {"value": 0.0312, "std": 0.002},
             "each": each,
         })  # fmt: skip
-    return {"results": rows, "chance": {"agreement": chance}}
+    return {"results": rows, "chance": {"agreement": chance}, "file_labels": 0.7}
 
 
 def test_a_table_has_means_and_paired_differences():
@@ -142,7 +150,7 @@ def test_a_table_has_means_and_paired_differences():
     text = quality(found())
     assert "| SGC | 201 | 203 | 0.1000 | 0.500 | 123.5 | 0.031 ± 0.002 |" in text
     assert "| AVIF 4:4:4, smallest | +0.250 (+0.250 to +0.250) |" in text
-    assert "labels 0.200" in text
+    assert "labels 0.200" in text and "labels 0.700 (of cells)" in text
 
 
 def test_a_page_is_filled_between_its_marks():
