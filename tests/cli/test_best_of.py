@@ -51,7 +51,7 @@ def test_what_is_refused(folder: Path, grain, pocket, run, args: tuple[str, ...]
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
 def test_steps_are_shown_on_a_terminal_and_nothing_in_a_pipe(folder: Path, grain):
-    """The picture is large enough for the bar to be drawn several times while it is painted."""
+    """However short the work is, its first step is drawn."""
     Image.open("a.png").resize((1024, 768)).save("large.png")
     seen, out = _on_a_terminal(grain, "encode", "b.png", "large.png", "-o", "out/", *GRAIN, "--best-of", "3")
     assert re.search(r"\b\d+/12\b", seen) and "1/2" in seen  # three tries of four steps, below the bar of files

@@ -146,13 +146,17 @@ class _Rich:
             self._progress.start()
 
     def within(self, done: int, total: int | None = None, **fields: object) -> None:
-        if self._steps is None:
+        begins = self._steps is None
+        if begins:
             self._steps = self._progress.add_task("", total=total)
         elif done < self._done:
             self._progress.reset(self._steps)  # other work begins, at another pace
         self._done = done
         told = ", ".join(f"{name} {_short(value)}" for name, value in fields.items())
-        self._progress.update(self._steps, completed=done, total=total, description=f"  {told or 'steps'}")
+        # The first is drawn at once: short work may be over before the bar would move by itself.
+        self._progress.update(
+            self._steps, completed=done, total=total, description=f"  {told or 'steps'}", refresh=begins
+        )
 
 
 def _short(value: object) -> str:
