@@ -155,31 +155,30 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             del sys.modules[name]
 
 
+def _third_party(name: str, monkeypatch: pytest.MonkeyPatch):
+    """A plugin of the folder third_party, as if installed."""
+    monkeypatch.delenv("CODECTK_PLUGINS", raising=False)
+    monkeypatch.delenv("CODECTK_STRICT_PLUGINS", raising=False)
+    with installed(Path(__file__).parent / "third_party" / f"codectk_{name}") as folders:
+        yield folders
+
+
 @pytest.fixture
 def pocket(monkeypatch: pytest.MonkeyPatch):
     """The third-party codec of these tests, as if installed; the value is what a subprocess needs in PYTHONPATH."""
-    monkeypatch.delenv("CODECTK_PLUGINS", raising=False)
-    monkeypatch.delenv("CODECTK_STRICT_PLUGINS", raising=False)
-    with installed(Path(__file__).parent / "third_party" / "codectk_pocket") as folders:
-        yield folders
+    yield from _third_party("pocket", monkeypatch)
 
 
 @pytest.fixture
 def onion(monkeypatch: pytest.MonkeyPatch):
     """The third-party codec with layers, edits, a domain and an alignment; the value is as that of `pocket`."""
-    monkeypatch.delenv("CODECTK_PLUGINS", raising=False)
-    monkeypatch.delenv("CODECTK_STRICT_PLUGINS", raising=False)
-    with installed(Path(__file__).parent / "third_party" / "codectk_onion") as folders:
-        yield folders
+    yield from _third_party("onion", monkeypatch)
 
 
 @pytest.fixture
 def grain(monkeypatch: pytest.MonkeyPatch):
     """The third-party codec that paints from a seed and tells about its files; the value is as that of `pocket`."""
-    monkeypatch.delenv("CODECTK_PLUGINS", raising=False)
-    monkeypatch.delenv("CODECTK_STRICT_PLUGINS", raising=False)
-    with installed(Path(__file__).parent / "third_party" / "codectk_grain") as folders:
-        yield folders
+    yield from _third_party("grain", monkeypatch)
 
 
 @pytest.fixture

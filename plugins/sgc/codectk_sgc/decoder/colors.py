@@ -23,6 +23,11 @@ def decoded_colors(x: Tensor) -> Tensor:
     return torch.cat([known_colors(quantize(color_map(picture))) for picture in pictures]).to(x.device)
 
 
+def shown(colors: Tensor, height: int, width: int) -> Tensor:
+    """Colors as the denoiser sees them: `enlarged`, in [-1, 1]."""
+    return 2 * enlarged(colors, height, width) - 1
+
+
 def enlarged(colors: Tensor, height: int, width: int) -> Tensor:
     """Colors in [0, 1] at another size, bicubic and clipped."""
     return F.interpolate(colors, (height, width), mode="bicubic", align_corners=False).clamp(0, 1)

@@ -65,7 +65,7 @@ def denoised(
     process.set_timesteps(steps)
     some = times(config, steps, strength)
     null = torch.zeros_like(start[:, :1]).expand(-1, config.planes, -1, -1)
-    planes = null if labels is None else denoiser.rescaler(labels)[..., : start.shape[-2], : start.shape[-1]]
+    planes = null if labels is None else denoiser.rescaler(labels)
     guided = labels is not None and guidance != 1
     latents: Tensor = process.add_noise(start, noise, some[:1])
     for number, time in enumerate(some):

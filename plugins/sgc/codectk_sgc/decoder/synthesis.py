@@ -16,7 +16,7 @@ from codectk.base.types import Context
 from codectk.spec.stages import LatentSpec
 from codectk_sgc.config import Config
 from codectk_sgc.decoder.autoencoder import Autoencoder
-from codectk_sgc.decoder.colors import enlarged, known_colors
+from codectk_sgc.decoder.colors import enlarged, known_colors, shown
 from codectk_sgc.decoder.denoiser import Denoiser
 from codectk_sgc.decoder.diffusion import denoised
 from codectk_sgc.decoder.noise import start_noise
@@ -91,14 +91,14 @@ class Synthesis(nn.Module):
         height, width = (32 * side for side in levels.shape[:2])
         inner = (height // self.config.stride, width // self.config.stride)
         colors = known_colors(levels).to(device)
-        start = self.autoencoder.encode(enlarged(colors, height, width)) if with_colors else None
         noise = start_noise(seed, (1, self.config.latents, *inner)).to(device)
+        start = self.autoencoder.encode(enlarged(colors, height, width)) if with_colors else torch.zeros_like(noise)
         cells = None if labels is None else torch.from_numpy(np.asarray(labels, np.int64)).to(device).unsqueeze(0)
-        seen = (2 * enlarged(colors, *inner) - 1) * with_colors if self.config.sees_colors else None
+        seen = shown(colors, *inner) * with_colors if self.config.sees_colors else None
         made = denoised(
             self.denoiser,
             self.config,
-            torch.zeros_like(noise) if start is None else start,
+            start,
             noise,
             cells,
             seen,

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from codectk.base.errors import UsageError
-from codectk_sgc.decoder.colors import decoded_colors, enlarged
+from codectk_sgc.decoder.colors import decoded_colors, shown
 from codectk_sgc.decoder.schedule import schedule
 from codectk_sgc.labels.coder import STRIDE
 
@@ -102,7 +102,7 @@ def _diffuse(synthesis: Synthesis, batch: Batch) -> dict[str, Tensor]:
     planes = synthesis.denoiser.rescaler(cells(batch.labels, config.classes)) * with_labels
     colors = None
     if config.sees_colors:
-        colors = (2 * enlarged(decoded_colors(x), *clean.shape[-2:]) - 1) * with_colors
+        colors = shown(decoded_colors(x), *clean.shape[-2:]) * with_colors
     noisy = process.add_noise(clean, noise, time)
     wanted = process.get_velocity(clean, noise, time) if config.predicts == "v_prediction" else noise
     said = synthesis.denoiser(noisy, time, planes, colors).float()
