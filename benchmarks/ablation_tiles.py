@@ -25,7 +25,7 @@ from codectk.picture.convert import to_float, to_uint8
 from codectk.pipeline.encode import Encoding
 from codectk.pipeline.load import load
 from codectk.pipeline.stages import code, finish, prepare, synthesize
-from codectk.spec.stages import Codec
+from codectk.spec.stages import Stages
 from codectk.train.checkpoint import load_checkpoint
 from codectk.train.export import export
 from codectk.train.recipe import from_dict
@@ -46,7 +46,7 @@ def cut(pixels: np.ndarray, side: int) -> np.ndarray:
     return np.ascontiguousarray(grid.swapaxes(1, 2)).reshape(-1, side, side, 3)
 
 
-def network_of(checkpoint: Path) -> Codec:
+def network_of(checkpoint: Path) -> Stages:
     """The codec with the averaged weights of a checkpoint."""
     state = load_checkpoint(checkpoint)
     network = build(from_dict(state["recipe"]).codec.options)
@@ -71,7 +71,7 @@ class Passed(NamedTuple):
 
 
 @torch.inference_mode()
-def passes(codec: Codec, squares: np.ndarray, qualities: Sequence[float]) -> Iterator[Passed]:
+def passes(codec: Stages, squares: np.ndarray, qualities: Sequence[float]) -> Iterator[Passed]:
     """Code squares, uint8 (N, side, side, 3), at several qualities."""
     side = squares.shape[1]
     x = torch.cat([codec.backend.from_pixels(to_float(square)) for square in squares])

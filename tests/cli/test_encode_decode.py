@@ -23,7 +23,7 @@ POCKET = ("--codec", "pocket")
 
 FAILS = """
 from codectk.spec.hooks import hookimpl
-from codectk.spec.stages import Codec, LatentSpec
+from codectk.spec.stages import Stages, LatentSpec
 from codectk.base.types import Context
 
 class Stage:
@@ -34,7 +34,7 @@ class Stage:
 
 @hookimpl
 def codectk_codec(name, device):
-    return Codec(id=name, stride=8, weights_hash="", portable=True,
+    return Stages(id=name, stride=8, weights_hash="", portable=True,
                  analysis=Stage(), entropy_model=Stage(), synthesis=Stage())
 """
 

@@ -13,7 +13,7 @@ from codectk.base.types import Context
 from codectk.coding.coder import Decoder, Encoder, Meter
 from codectk.coding.tables import Tables
 from codectk.pipeline import stages, wire
-from codectk.spec.stages import Codec, LatentSpec
+from codectk.spec.stages import LatentSpec, Stages
 
 Y = LatentSpec("y", None, 1, "factorized")
 TABLES = Tables.from_counts([np.array([1, 2, 4, 2, 1, 1])], [-2])
@@ -59,7 +59,7 @@ class Brighten:
         return x + 1000 + latents["y"]
 
 
-CODEC = Codec("toy", 1, "", True, Analysis(), Model(), Synthesis(), conditioning=lambda x, ctx: 5, post=Brighten())
+CODEC = Stages("toy", 1, "", True, Analysis(), Model(), Synthesis(), conditioning=lambda x, ctx: 5, post=Brighten())
 X = np.array([[5, 15, 25], [-5, 35, 5]], np.int32)
 SYMBOLS = np.array([[0, 1, 2], [-1, 3, 0]])
 

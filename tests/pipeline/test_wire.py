@@ -10,7 +10,7 @@ import pytest
 from codectk.base.errors import ContractError
 from codectk.pipeline import wire
 from codectk.spec.card import CodecCard, Knob
-from codectk.spec.stages import Codec, LatentSpec
+from codectk.spec.stages import LatentSpec, Stages
 
 Y = LatentSpec("y", 8, 16)
 Z = LatentSpec("z", 4, 64)
@@ -31,8 +31,8 @@ class Stage:
         return None
 
 
-def codec(**changes: Any) -> Codec:
-    good = Codec(
+def codec(**changes: Any) -> Stages:
+    good = Stages(
         id="good",
         stride=64,
         weights_hash="",

@@ -11,11 +11,11 @@ from codectk.plugins.discover import discover
 
 CODE = """
 from codectk.spec.hooks import hookimpl
-from codectk.spec.stages import Codec
+from codectk.spec.stages import Stages
 
 @hookimpl
 def codectk_codec(name, device):
-    return Codec(id=name, stride=8, weights_hash="", portable=True, analysis=0, entropy_model=0, synthesis=0)
+    return Stages(id=name, stride=8, weights_hash="", portable=True, analysis=0, entropy_model=0, synthesis=0)
 """
 
 CARD = 'api = {api}\ntitle = ""\nsummary = ""\nlicence = ""\n[[codec]]\nname = "{name}"\nsummary = ""\nstride = 8\n'

@@ -17,11 +17,11 @@ from codectk.plugins import discover, manager
 
 GOOD = """
 from codectk.spec.hooks import hookimpl
-from codectk.spec.stages import Codec
+from codectk.spec.stages import Stages
 
 @hookimpl
 def codectk_codec(name, device):
-    return Codec(id=name, stride=8, weights_hash="", portable=True, analysis=device, entropy_model=None, synthesis=None)
+    return Stages(id=name, stride=8, weights_hash="", portable=True, analysis=device, entropy_model=0, synthesis=0)
 
 @hookimpl
 def codectk_post(name, options):
@@ -91,7 +91,7 @@ def test_a_codec_is_built_once_per_device(site):
         (_codec_hook("return None").replace("codectk_codec", "codectk_kodec"), "has a wrong hook"),
         (_codec_hook("return None"), "lists codec 'alpha' in its card but did not build it"),
         ("", "lists codec 'alpha' in its card but did not build it"),
-        (_codec_hook("return 'a string'"), "built a str instead of a Codec"),
+        (_codec_hook("return 'a string'"), "built a str instead of Stages"),
         (_codec_hook("return {}[name]"), "failed in codectk_codec('alpha', 'cpu'): KeyError: 'alpha'."),
     ],
 )

@@ -12,7 +12,7 @@ from codectk.plugins import manager
 CODE = """
 from codectk.base.errors import WeightsError
 from codectk.spec.hooks import hookimpl
-from codectk.spec.stages import Codec
+from codectk.spec.stages import Stages
 
 @hookimpl
 def codectk_codec(name, device):
@@ -20,7 +20,7 @@ def codectk_codec(name, device):
         return None
     if device == "lost":
         raise WeightsError("No\\nweights.")
-    return Codec(id=name, stride=8, weights_hash="", portable=True, analysis=0, entropy_model=0, synthesis=0)
+    return Stages(id=name, stride=8, weights_hash="", portable=True, analysis=0, entropy_model=0, synthesis=0)
 """
 
 
@@ -42,7 +42,7 @@ def traced(site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
 
 def test_a_call_is_a_line(traced):
     manager.codec("alpha", "cuda:1")
-    assert traced() == ["codectk: trace: alpha: codectk_codec(name='alpha', device='cuda:1', weights=None) -> Codec"]
+    assert traced() == ["codectk: trace: alpha: codectk_codec(name='alpha', device='cuda:1', weights=None) -> Stages"]
 
 
 def test_a_codec_that_is_kept_needs_no_second_call(traced):

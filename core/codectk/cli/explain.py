@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from codectk.pipeline.recipe import Graph, Part
     from codectk.spec.card import CodecCard
-    from codectk.spec.stages import Codec, LatentSpec
+    from codectk.spec.stages import LatentSpec, Stages
 
 
 def show(graph: Graph) -> None:
@@ -85,13 +85,13 @@ def shape(spec: LatentSpec) -> str:
     return f"({channels}{spec.kind})"
 
 
-def _coded(tree: Tree, codec: Codec, card: CodecCard) -> None:
+def _coded(tree: Tree, codec: Stages, card: CodecCard) -> None:
     carried = ", ".join(name for name, knob in card.knobs.items() if knob.coded and name not in codec.without_knobs)
     exact = "decodes to the same latents on any device" if codec.portable else "decodes safely only where it was made"
     tree.add(f"file: {codec.id} .ctk, {exact}; carries {carried or 'no knobs'}")
 
 
-def _knobs(tree: Tree, card: CodecCard, codec: Codec) -> None:
+def _knobs(tree: Tree, card: CodecCard, codec: Stages) -> None:
     branch = tree.add("knobs")
     for name, knob in card.knobs.items():
         if name not in codec.without_knobs:

@@ -13,7 +13,7 @@ from codectk.nn.chain import CodingChain, is_adapter
 from codectk.pipeline import catalog, wire
 from codectk.pipeline.recipe import Graph, Part
 from codectk.plugins import manager
-from codectk.spec.stages import Codec, LatentSpec
+from codectk.spec.stages import LatentSpec, Stages
 
 _MAKES = {"analysis": "produces", "entropy_model": "gives", "synthesis": "reveals"}
 """Under which attribute a stage declares what it makes."""
@@ -40,7 +40,7 @@ class Joint:
         return (*self.passing, *self.made)
 
 
-def check(graph: Graph, codec: Codec, stages: dict[str, Any]) -> None:
+def check(graph: Graph, codec: Stages, stages: dict[str, Any]) -> None:
     """Check that the components of a graph fit together.
 
     Args:

@@ -21,7 +21,7 @@ from codectk.pipeline import catalog
 from codectk.pipeline.recipe import SLOTS, Graph, Part
 from codectk.plugins import manager
 from codectk.spec.card import CodecCard
-from codectk.spec.stages import Codec, NumpyBackend
+from codectk.spec.stages import NumpyBackend, Stages
 
 ADAPTERS = "adapters"
 
@@ -57,14 +57,14 @@ class Hybrid(nn.Module):
     def _own(self, name: str, module: nn.Module) -> None:
         self.add_module(name, module)
 
-    def codec(self, weights_hash: str = "", device: str = "cpu") -> Codec:
+    def codec(self, weights_hash: str = "", device: str = "cpu") -> Stages:
         """The stages wired together, sharing this network's weights."""
         stages = self.stages
         between = [stages[f"{ADAPTERS}.{name}"] for name in self.graph.adapters]
         conditioning, model = stages.get("conditioning"), stages["entropy_model"]
         resizing = [adapter for adapter in between if hasattr(adapter, "condition")]
         tensors = any(isinstance(stages[slot], nn.Module) for slot in ("analysis", "entropy_model", "synthesis"))
-        return Codec(
+        return Stages(
             id=self.card.name,
             stride=self.card.stride,
             weights_hash=weights_hash,
@@ -122,7 +122,7 @@ def build(graph: Graph) -> Hybrid:
     return hybrid
 
 
-def load(graph: Graph, weights: Path, device: str = "cpu") -> Codec:
+def load(graph: Graph, weights: Path, device: str = "cpu") -> Stages:
     """The codec of a recipe with its weights.
 
     Args:

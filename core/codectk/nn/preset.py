@@ -14,7 +14,7 @@ from codectk.base.errors import UsageError, WeightsError
 from codectk.nn.backend import move
 from codectk.nn.memory import keep_freed_memory
 from codectk.nn.storage import install
-from codectk.spec.stages import Codec
+from codectk.spec.stages import Stages
 from codectk.weights.manifest import find_entry
 from codectk.weights.store import resolve, sha256_of
 from codectk.weights.tensors import load_tensors, read_metadata
@@ -23,7 +23,7 @@ Build = Callable[[Mapping[str, Any]], nn.Module]
 """A plugin's builder of untrained networks: options -> a module whose `codec(hash, device)` wires its stages."""
 
 
-def load_preset(package: str, name: str, build: Build, device: str = "cpu") -> Codec:
+def load_preset(package: str, name: str, build: Build, device: str = "cpu") -> Stages:
     """A codec from the weights that a plugin's manifest lists.
 
     Args:
@@ -40,7 +40,7 @@ def load_preset(package: str, name: str, build: Build, device: str = "cpu") -> C
     return _codec(resolve(entry, package), entry.sha256, build, device)
 
 
-def load_weights(path: Path, build: Build, device: str = "cpu") -> Codec:
+def load_weights(path: Path, build: Build, device: str = "cpu") -> Stages:
     """A codec from a verified weights file; its metadata name the configuration.
 
     Raises:
@@ -49,13 +49,13 @@ def load_weights(path: Path, build: Build, device: str = "cpu") -> Codec:
     return _codec(path, sha256_of(path), build, device)
 
 
-def _codec(path: Path, sha256: str, build: Build, device: str) -> Codec:
+def _codec(path: Path, sha256: str, build: Build, device: str) -> Stages:
     keep_freed_memory()
     network = _network(path, build)
     install(network, load_tensors(path))
     move(network, device)
     network.to(memory_format=torch.channels_last)
-    codec: Codec = network.codec(sha256, device)  # type: ignore[operator]
+    codec: Stages = network.codec(sha256, device)  # type: ignore[operator]
     return codec
 
 

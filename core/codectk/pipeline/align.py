@@ -9,10 +9,10 @@ import numpy as np
 
 from codectk.base.errors import CodectkWarning, ContractError, UsageError
 from codectk.base.types import Picture
-from codectk.spec.stages import Codec
+from codectk.spec.stages import Stages
 
 
-def framed(codec: Codec, picture: Picture, *, aligned: bool = False) -> Picture:
+def framed(codec: Stages, picture: Picture, *, aligned: bool = False) -> Picture:
     """The picture that a file describes: framed by the codec if it frames pictures, else as it is.
 
     Args:

@@ -13,7 +13,7 @@ from codectk.pipeline.recipe import SLOTS, Graph, parse_graph
 from codectk.plugins import discover, manager
 from codectk.plugins.known import install_line
 from codectk.spec.card import CodecCard
-from codectk.spec.stages import Codec
+from codectk.spec.stages import Stages
 from codectk.weights.bundle import RECIPE, Bundle
 from codectk.weights.bundle_store import find_made_with, missing_bundle
 
@@ -29,7 +29,7 @@ def card_of(bundle: Bundle) -> CodecCard:
 
 
 @functools.lru_cache(maxsize=2)
-def build(bundle: Bundle, device: str) -> tuple[Codec, CodecCard]:
+def build(bundle: Bundle, device: str) -> tuple[Stages, CodecCard]:
     """A bundle's codec, and its card as `card_of` gives it; the last two are kept.
 
     The codec is called by the bundle's name and has the bundle's hash for its weights.

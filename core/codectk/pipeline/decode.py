@@ -31,7 +31,7 @@ from codectk.pipeline import stages
 from codectk.pipeline.edit import carried_edits
 from codectk.pipeline.load import Ready
 from codectk.spec.card import Number, resolve_knobs
-from codectk.spec.stages import Codec
+from codectk.spec.stages import Stages
 
 
 def decode_container(
@@ -128,7 +128,7 @@ def coding_context(header: Header, ready: Ready) -> Context:
     return Context(height, width, {name: value for name, value in carried.items() if name in header.knobs})
 
 
-def _check_layers(container: Container, codec: Codec, layers: int | None) -> None:
+def _check_layers(container: Container, codec: Stages, layers: int | None) -> None:
     """Check that the chunks of latents and the layers that are wanted fit the codec; say if some are missing."""
     check_number(layers)
     if layers is not None and not codec.layered:
@@ -168,7 +168,7 @@ def _carried(header: Header, ready: Ready) -> Mapping[str, Number]:
     return header.knobs
 
 
-def _pixels(codec: Codec, x: Any, ctx: Context) -> np.ndarray:
+def _pixels(codec: Stages, x: Any, ctx: Context) -> np.ndarray:
     """What the codec painted, as float32 of the padded size, all finite."""
     pixels = np.asarray(codec.backend.to_pixels(x), dtype=np.float32)
     wanted = (ctx.height, ctx.width, 3)

@@ -11,7 +11,7 @@ from codectk.bitstream.info import Info
 from codectk.pipeline import bundles, wire
 from codectk.plugins import manager
 from codectk.spec.card import CodecCard
-from codectk.spec.stages import Codec
+from codectk.spec.stages import Stages
 from codectk.weights.bundle import SUFFIX, Bundle, read_bundle
 from codectk.weights.bundle_store import find_bundle
 
@@ -27,7 +27,7 @@ class Ready:
         needs: for a bundle, its plugins' distributions; () for the codec of a plugin.
     """
 
-    codec: Codec
+    codec: Stages
     card: CodecCard
     distribution: str
     needs: tuple[str, ...] = ()

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from codectk.base.errors import ContractError
 from codectk.base.types import Context
-from codectk.spec.stages import Codec, LatentSpec, SymbolCoder
+from codectk.spec.stages import LatentSpec, Stages, SymbolCoder
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Pass(NamedTuple):
     values: Mapping[str, Any]
 
 
-def prepare(codec: Codec, x: Any, ctx: Context) -> Prepared:
+def prepare(codec: Stages, x: Any, ctx: Context) -> Prepared:
     """Run what one picture needs only once, whatever its rate.
 
     Args:
@@ -56,7 +56,7 @@ def prepare(codec: Codec, x: Any, ctx: Context) -> Prepared:
     return Prepared(None, None, split(x, condition, ctx))
 
 
-def outside(codec: Codec, prepared: Prepared, ctx: Context) -> str | None:
+def outside(codec: Stages, prepared: Prepared, ctx: Context) -> str | None:
     """Why a prepared picture lies outside the codec's domain; None if it does not, or if the codec cannot tell.
 
     Raises:
@@ -69,7 +69,7 @@ def outside(codec: Codec, prepared: Prepared, ctx: Context) -> str | None:
     return remark
 
 
-def distance(codec: Codec, prepared: Prepared, painted: Any, ctx: Context) -> float:
+def distance(codec: Stages, prepared: Prepared, painted: Any, ctx: Context) -> float:
     """How far a painted picture is from a prepared one; for an analysis that `compares`.
 
     Raises:
@@ -88,12 +88,12 @@ def distance(codec: Codec, prepared: Prepared, painted: Any, ctx: Context) -> fl
     return far
 
 
-def compares(codec: Codec) -> bool:
+def compares(codec: Stages) -> bool:
     """Whether the analysis can tell how far a painted picture is from the original."""
     return hasattr(codec.analysis, "distance")
 
 
-def finish(codec: Codec, prepared: Prepared, ctx: Context) -> Mapping[str, Any]:
+def finish(codec: Stages, prepared: Prepared, ctx: Context) -> Mapping[str, Any]:
     """Turn a prepared picture into values by latent name.
 
     Raises:
@@ -104,12 +104,12 @@ def finish(codec: Codec, prepared: Prepared, ctx: Context) -> Mapping[str, Any]:
     return _holds(codec, "analysis", values, codec.analysis.produces)
 
 
-def analyze(codec: Codec, x: Any, ctx: Context) -> Mapping[str, Any]:
+def analyze(codec: Stages, x: Any, ctx: Context) -> Mapping[str, Any]:
     """Picture to values by latent name: `prepare` and `finish` in one go."""
     return finish(codec, prepare(codec, x, ctx), ctx)
 
 
-def code(codec: Codec, coder: SymbolCoder, values: Mapping[str, Any] | None, ctx: Context) -> Mapping[str, Any]:
+def code(codec: Stages, coder: SymbolCoder, values: Mapping[str, Any] | None, ctx: Context) -> Mapping[str, Any]:
     """Run the coding program once, in whichever reading `coder` is; `values` None decodes.
 
     Returns:
@@ -121,7 +121,7 @@ def code(codec: Codec, coder: SymbolCoder, values: Mapping[str, Any] | None, ctx
     return _holds(codec, "entropy model", codec.entropy_model.code(coder, values, ctx), codec.entropy_model.gives)
 
 
-def synthesize(codec: Codec, latents: Mapping[str, Any], ctx: Context) -> Any:
+def synthesize(codec: Stages, latents: Mapping[str, Any], ctx: Context) -> Any:
     """Latents to a picture in the codec's array world, through synthesis and the post stage if there is one."""
     synthesis: Any = codec.synthesis
     if hasattr(synthesis, "features"):
@@ -130,7 +130,7 @@ def synthesize(codec: Codec, latents: Mapping[str, Any], ctx: Context) -> Any:
     return x if codec.post is None else codec.post(x, latents, ctx)
 
 
-def forward(codec: Codec, x: Any, coder: SymbolCoder, ctx: Context) -> Pass:
+def forward(codec: Stages, x: Any, coder: SymbolCoder, ctx: Context) -> Pass:
     """The whole program on a picture or a batch, as training and rate estimates run it.
 
     Args:
@@ -144,7 +144,7 @@ def forward(codec: Codec, x: Any, coder: SymbolCoder, ctx: Context) -> Pass:
     return Pass(synthesize(codec, latents, ctx), latents, values)
 
 
-def _holds(codec: Codec, stage: str, made: object, declared: Iterable[LatentSpec]) -> Mapping[str, Any]:
+def _holds(codec: Stages, stage: str, made: object, declared: Iterable[LatentSpec]) -> Mapping[str, Any]:
     if not isinstance(made, Mapping):
         raise ContractError(
             f"The {stage} of codec '{codec.id}' returned {type(made).__name__} instead of a mapping by latent name."

@@ -9,12 +9,12 @@ from codectk.base.errors import BitstreamError, ContractError
 from codectk.bitstream.codecs import check_codec
 from codectk.bitstream.knobs import CODED_KNOBS
 from codectk.spec.card import CodecCard
-from codectk.spec.stages import Codec, LatentSpec
+from codectk.spec.stages import LatentSpec, Stages
 
 _HASH = re.compile(r"(?:[0-9a-f]{64})?")
 
 
-def check(codec: Codec) -> None:
+def check(codec: Stages) -> None:
     """Check that the stages of `codec` fit together.
 
     Every latent that a stage needs must be made by the stage before it with the same channels, stride and kind,
@@ -59,7 +59,7 @@ def check(codec: Codec) -> None:
             )
 
 
-def check_card(codec: Codec, card: CodecCard) -> None:
+def check_card(codec: Stages, card: CodecCard) -> None:
     """Check that a codec is what its card promised, and that the file format can carry its coded knobs.
 
     Raises:
@@ -82,7 +82,7 @@ def check_card(codec: Codec, card: CodecCard) -> None:
             )
 
 
-def check_needs(codec: Codec, taker: str, needs: Sequence[LatentSpec]) -> None:
+def check_needs(codec: Stages, taker: str, needs: Sequence[LatentSpec]) -> None:
     """Check that the entropy model of a checked codec gives what something outside of it needs.
 
     Args:
@@ -96,7 +96,7 @@ def check_needs(codec: Codec, taker: str, needs: Sequence[LatentSpec]) -> None:
     _fit(codec, "entropy model", tuple(codec.entropy_model.gives), taker, needs)
 
 
-def _check_identity(codec: Codec) -> None:
+def _check_identity(codec: Stages) -> None:
     try:
         check_codec(codec.id.encode())
     except (AttributeError, BitstreamError) as error:
@@ -107,12 +107,12 @@ def _check_identity(codec: Codec) -> None:
         raise ContractError(f"Codec '{codec.id}' has weights hash {codec.weights_hash!r}, which is not a hex sha256.")
 
 
-def _callable(codec: Codec, stage: str, method: str) -> None:
+def _callable(codec: Stages, stage: str, method: str) -> None:
     if not callable(getattr(getattr(codec, stage), method, None)):
         raise ContractError(f"The {stage.replace('_', ' ')} of codec '{codec.id}' has no method {method}.")
 
 
-def _declared(codec: Codec, stage: str, attribute: str) -> Sequence[LatentSpec]:
+def _declared(codec: Stages, stage: str, attribute: str) -> Sequence[LatentSpec]:
     """The latents a stage declares, each checked, names unique."""
     owner = f"The {stage.replace('_', ' ')} of codec '{codec.id}'"
     specs = getattr(getattr(codec, stage), attribute, None)
@@ -149,7 +149,7 @@ def differing(need: LatentSpec, have: LatentSpec) -> list[str]:
             and what not in free]  # fmt: skip
 
 
-def _fit(codec: Codec, giver: str, given: Sequence[LatentSpec], taker: str, needed: Sequence[LatentSpec]) -> None:
+def _fit(codec: Stages, giver: str, given: Sequence[LatentSpec], taker: str, needed: Sequence[LatentSpec]) -> None:
     if (found := misfit(given, needed)) is None:
         return
     need, have = found

@@ -19,7 +19,7 @@ from codectk.spec import hooks
 from codectk.spec.card import CodecCard
 from codectk.spec.component import COMPONENT_KINDS
 from codectk.spec.published import PublishedWeights
-from codectk.spec.stages import Codec
+from codectk.spec.stages import Stages
 from codectk.weights.find import Found, find
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def find_codec(codec: str, *, distribution: str = "") -> tuple[CodecCard, Plugin
 
 def codec(
     name: str, device: str = "cpu", *, distribution: str = "", weights: str | bytes | Path | None = None
-) -> tuple[Codec, CodecCard, PluginRecord]:
+) -> tuple[Stages, CodecCard, PluginRecord]:
     """Build a codec, or return the one built before: the last four are kept.
 
     Args:
@@ -116,7 +116,7 @@ def codec(
     return _build(name, device, record, named), card, record
 
 
-def codec_of_file(name: str, device: str, path: Path) -> Codec:
+def codec_of_file(name: str, device: str, path: Path) -> Stages:
     """Build a codec with the weights of a file that need not stay; it is not kept.
 
     Raises:
@@ -172,7 +172,7 @@ def network(name: str, options: Mapping[str, Any] | None = None) -> Any:
         options: as the plugin documents them, such as a configuration.
 
     Returns:
-        A torch module whose `codec()` wires its stages into a `Codec`.
+        A torch module whose `codec()` wires its `Stages`.
 
     Raises:
         UsageError: the codec has nothing to train, or the plugin refuses the options.
@@ -246,7 +246,7 @@ def _load(record: PluginRecord) -> LoadedPlugin:
 
 
 @functools.lru_cache(maxsize=4)
-def _build(name: str, device: str, record: PluginRecord, weights: str | bytes | Found | None) -> Codec:
+def _build(name: str, device: str, record: PluginRecord, weights: str | bytes | Found | None) -> Stages:
     try:
         found = weights if weights is None or isinstance(weights, Found) else find(weights, name, record.package)
         path = None if found is None else found.path
@@ -255,8 +255,8 @@ def _build(name: str, device: str, record: PluginRecord, weights: str | bytes | 
         raise error.for_codec(name) from error
     if built is None:
         raise PluginBrokenError(f"{_name(record)} lists codec '{name}' in its card but did not build it.")
-    if not isinstance(built, Codec):
-        raise PluginBrokenError(f"{_name(record)} built a {type(built).__name__} instead of a Codec for '{name}'.")
+    if not isinstance(built, Stages):
+        raise PluginBrokenError(f"{_name(record)} built a {type(built).__name__} instead of Stages for '{name}'.")
     if found is not None and not built.weights_hash.startswith(found.sha256):
         raise UsageError(f"Codec '{name}' of {record.owner} cannot use the weights {found}: it has only its own.")
     return built

@@ -1,7 +1,7 @@
 """Hook calls on stderr, one line per call, for plugin authors.
 
 CODECTK_TRACE_PLUGINS=1 codectk encode photo.png -o photo.ctk --codec mine
-codectk: trace: mine: codectk_codec(name='mine', device='cpu', weights=None) -> Codec, 12.3 ms
+codectk: trace: mine: codectk_codec(name='mine', device='cpu', weights=None) -> Stages, 12.3 ms
 """
 
 from __future__ import annotations

@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from codectk.spec.published import PublishedWeights
     from codectk.spec.stages import (
         Analysis,
-        Codec,
         Conditioning,
         Discriminator,
         EntropyModel,
         Post,
+        Stages,
         Synthesis,
     )
     from codectk.spec.summary import Summary
@@ -49,7 +49,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @hookspec(firstresult=True)
-def codectk_codec(name: str, device: str, weights: Path | None) -> Codec | None:
+def codectk_codec(name: str, device: str, weights: Path | None) -> Stages | None:
     """Wire the codec `name` with its weights on `device` ("cpu", "cuda", "cuda:1", ...).
 
     `weights` is None for the plugin's own, or a verified safetensors file whose metadata has this codec's name under

@@ -59,7 +59,7 @@ class SymbolCoder(Protocol):
         ...
 
     def layer(self, more: bool | None) -> bool:
-        """Begin the next layer of a layered codec (`Codec.layered`), or end the program.
+        """Begin the next layer of a layered codec (`Stages.layered`), or end the program.
 
         What is coded before the first call is the base layer. Each layer has its own place in the file, so a file that
         is cut after any of them still decodes: a program must give useful latents wherever this returns False.
@@ -141,7 +141,7 @@ class ComparingAnalysis(SplitAnalysis, Protocol):
 
 
 class Align(Protocol):
-    """Frames a picture as its codec wants it, before anything else is done to it; `Codec.align`.
+    """Frames a picture as its codec wants it, before anything else is done to it; `Stages.align`.
 
     The framed picture is the one that the file describes. `codectk encode --aligned` skips it.
     """
@@ -267,7 +267,7 @@ class NumpyBackend:
 
 
 @dataclass(frozen=True)
-class Codec:
+class Stages:
     """Stages wired together, plus the identity of their weights.
 
     Attributes:

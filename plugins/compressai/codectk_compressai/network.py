@@ -13,7 +13,7 @@ from codectk.base.errors import WeightsError
 from codectk.coding.tables import Tables
 from codectk.nn.backend import TorchBackend, move
 from codectk.nn.memory import keep_freed_memory
-from codectk.spec.stages import Codec, EntropyModel, LatentSpec
+from codectk.spec.stages import EntropyModel, LatentSpec, Stages
 from codectk.weights.store import sha256_of
 from codectk.weights.tensors import load_tensors
 from codectk_compressai import tables
@@ -33,7 +33,7 @@ SCALES = f"{MAIN}.scale_table"
 """The scales of the tables. A weights file has them: the logarithm of another machine may differ in its last bit."""
 
 
-def build(preset: Preset, path: Path, device: str) -> Codec:
+def build(preset: Preset, path: Path, device: str) -> Stages:
     """The codec of a weights file that `checkpoint.import_checkpoint` made.
 
     Raises:
@@ -68,7 +68,7 @@ def make_model(preset: Preset, state: Mapping[str, torch.Tensor], where: str) ->
     return model.eval().requires_grad_(False)
 
 
-def wire(preset: Preset, model: Any, own: Mapping[str, Tables], weights_hash: str, device: str) -> Codec:
+def wire(preset: Preset, model: Any, own: Mapping[str, Tables], weights_hash: str, device: str) -> Stages:
     """The stages around a network."""
     y = LatentSpec("y", int(model.M), 16, "gaussian" if MAIN in own else "factorized")
     rules = rules_of(model, own)
@@ -80,7 +80,7 @@ def wire(preset: Preset, model: Any, own: Mapping[str, Tables], weights_hash: st
     else:
         latents = (y, LatentSpec("z", int(model.N), 64, "factorized"))
         program = (Serial if hasattr(model, "context_prediction") else Hyperprior)(model, latents, rules)
-    return Codec(
+    return Stages(
         id=preset.name,
         stride=preset.stride,
         weights_hash=weights_hash,

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     import numpy as np
 
     from codectk.spec.published import PublishedWeights
-    from codectk.spec.stages import Codec
+    from codectk.spec.stages import Stages
 
 
 @hookimpl
-def codectk_codec(name: str, device: str, weights: Path | None) -> Codec | None:
+def codectk_codec(name: str, device: str, weights: Path | None) -> Stages | None:
     """A codec of the zoo, with the weights of a file or those that were imported for it."""
     if name not in PRESETS:
         return None

@@ -10,7 +10,7 @@ from torch import nn
 from codectk.nn.backend import TorchBackend
 from codectk.nn.configurations import configured
 from codectk.nn.storage import compact_prefixes
-from codectk.spec.stages import Codec
+from codectk.spec.stages import Stages
 from codectk_egic.analysis import Analysis
 from codectk_egic.config import CONFIGS, Config
 from codectk_egic.entropy import EntropyModel
@@ -36,9 +36,9 @@ class Network(nn.Module):
         self.post = OutputResidualPrediction(config)
         self.compact = compact_prefixes(self)
 
-    def codec(self, weights_hash: str = "", device: str = "cpu") -> Codec:
+    def codec(self, weights_hash: str = "", device: str = "cpu") -> Stages:
         """The stages wired together, sharing this network's weights."""
-        return Codec(
+        return Stages(
             id="egic",
             stride=64,
             weights_hash=weights_hash,

@@ -10,7 +10,7 @@ from codectk.spec.hooks import hookimpl
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from codectk.spec.stages import Codec
+    from codectk.spec.stages import Stages
     from codectk_egic.network import Network
 
 STAGES = {
@@ -21,7 +21,7 @@ STAGES = {
 
 
 @hookimpl
-def codectk_codec(name: str, device: str, weights: Path | None) -> Codec | None:
+def codectk_codec(name: str, device: str, weights: Path | None) -> Stages | None:
     """The shipped preset, or the codec of a weights file."""
     if name != "egic":
         return None

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from codectk.nn.backend import TorchBackend
 from codectk.nn.configurations import configured
-from codectk.spec.stages import Codec
+from codectk.spec.stages import Stages
 from codectk_hsc.align.aligner import Aligner
 from codectk_hsc.config import CONFIGS, Config
 from codectk_hsc.decoding import Synthesis
@@ -45,9 +45,9 @@ class Network(nn.Module):
         self.entropy_model = EntropyModel(config)
         pair(self.analysis.difference, self.synthesis.difference)
 
-    def codec(self, weights_hash: str = "", device: str = "cpu") -> Codec:
+    def codec(self, weights_hash: str = "", device: str = "cpu") -> Stages:
         """The stages wired together, sharing this network's weights."""
-        return Codec(
+        return Stages(
             id="hsc",
             stride=1,
             weights_hash=weights_hash,

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     import numpy as np
 
     from codectk.spec.edits import Edit
-    from codectk.spec.stages import Codec
+    from codectk.spec.stages import Stages
     from codectk_hsc.network import Network
 
 
 @hookimpl
-def codectk_codec(name: str, device: str, weights: Path | None) -> Codec | None:
+def codectk_codec(name: str, device: str, weights: Path | None) -> Stages | None:
     """The shipped heads, or those of a weights file, around the generator in the weights store."""
     if name != "hsc":
         return None

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from codectk.nn.storage import install, to_arrays
-from codectk.spec.stages import Codec
+from codectk.spec.stages import Stages
 from codectk.testing.threads import torch_threads
 from codectk_hsc.config import SMALL
 from codectk_hsc.generators.mobilestylegan import MobileStyleGAN, from_arrays
@@ -85,7 +85,7 @@ def tiny(mobile_arrays: dict[str, np.ndarray]) -> Network:
 
 
 @pytest.fixture
-def coded(tiny: Network) -> tuple[Network, Codec]:
+def coded(tiny: Network) -> tuple[Network, Stages]:
     """The same heads, ready to code."""
     network = Network(tiny.config, tiny.synthesis.generator)
     install(network, to_arrays(tiny))

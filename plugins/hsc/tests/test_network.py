@@ -12,7 +12,7 @@ from codectk.base.types import Context
 from codectk.coding.coder import Decoder, Encoder, Meter
 from codectk.nn.storage import to_arrays
 from codectk.pipeline import stages, wire
-from codectk.spec.stages import Codec
+from codectk.spec.stages import Stages
 from codectk.train.lessons import Batch
 from codectk_hsc.encoding import layers_of
 from codectk_hsc.holder import Holder
@@ -31,7 +31,7 @@ def picture(seed: int = 0) -> torch.Tensor:
     return torch.nn.functional.interpolate(coarse, SIZE, mode="bicubic").clamp(0, 1)
 
 
-def values(codec: Codec, quality: float):
+def values(codec: Stages, quality: float):
     x = picture()
     return stages.analyze(codec, x, Context(*SIZE, {"quality": quality}))
 
@@ -42,7 +42,7 @@ def test_quality_is_a_number_of_layers(quality: float, layers: int):
 
 
 @torch.no_grad()
-def test_the_same_symbols_at_both_ends(coded: tuple[Network, Codec]):
+def test_the_same_symbols_at_both_ends(coded: tuple[Network, Stages]):
     _, codec = coded
     wire.check(codec)
     ctx = Context(*SIZE)
@@ -68,7 +68,7 @@ def test_the_same_symbols_at_both_ends(coded: tuple[Network, Codec]):
 
 
 @torch.no_grad()
-def test_slices_that_are_not_sent_are_predicted(coded: tuple[Network, Codec]):
+def test_slices_that_are_not_sent_are_predicted(coded: tuple[Network, Stages]):
     network, codec = coded
     made = values(codec, 100)
     first, second = network.config.slices[:2]
@@ -82,7 +82,7 @@ def test_slices_that_are_not_sent_are_predicted(coded: tuple[Network, Codec]):
 
 
 @torch.no_grad()
-def test_pictures_have_the_wanted_size_and_no_slice_gives_the_styles_picture(coded: tuple[Network, Codec]):
+def test_pictures_have_the_wanted_size_and_no_slice_gives_the_styles_picture(coded: tuple[Network, Stages]):
     network, codec = coded
     latents = stages.code(codec, Meter(), values(codec, 0), Context(*SIZE))
     synthesis, generator = network.synthesis, network.synthesis.generator
@@ -105,7 +105,7 @@ def test_coordinates_are_white_and_reversible(tiny: Network):
 
 
 @torch.no_grad()
-def test_an_edit_moves_the_feature_as_the_generator_would(coded: tuple[Network, Codec], monkeypatch):
+def test_an_edit_moves_the_feature_as_the_generator_would(coded: tuple[Network, Stages], monkeypatch):
     network, codec = coded
     direction = torch.randn(12, generator=torch.Generator().manual_seed(1))
     monkeypatch.setattr("codectk_hsc.editing.directions.directions", lambda: {"smile": direction, "warmth": direction})
@@ -183,7 +183,7 @@ def test_another_generator_is_refused():
         Holder("abc").on(torch.device("cpu"))
 
 
-def test_pictures_louder_than_the_training_are_outside(coded: tuple[Network, Codec]):
+def test_pictures_louder_than_the_training_are_outside(coded: tuple[Network, Stages]):
     analysis = coded[0].analysis
     random = torch.Generator().manual_seed(0)
 

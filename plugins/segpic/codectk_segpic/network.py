@@ -12,7 +12,7 @@ from codectk.base.errors import UsageError
 from codectk.nn.backend import TorchBackend
 from codectk.nn.configurations import configured
 from codectk.nn.storage import compact_prefixes
-from codectk.spec.stages import Codec
+from codectk.spec.stages import Stages
 from codectk_segpic import prototypes
 from codectk_segpic.analysis import Analysis
 from codectk_segpic.conditioning import Conditioning
@@ -69,9 +69,9 @@ class Network(nn.Module):
                     nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             encoder[-1].weight.mul_(4)
 
-    def codec(self, weights_hash: str = "", device: str = "cpu") -> Codec:
+    def codec(self, weights_hash: str = "", device: str = "cpu") -> Stages:
         """The stages wired together, sharing this network's weights."""
-        return Codec(
+        return Stages(
             id="segpic",
             stride=64,
             weights_hash=weights_hash,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from codectk.spec.stages import Codec
+    from codectk.spec.stages import Stages
     from codectk_segpic.network import Network
 
 KINDS = {
@@ -25,7 +25,7 @@ KINDS = {
 
 
 @hookimpl
-def codectk_codec(name: str, device: str, weights: Path | None) -> Codec | None:
+def codectk_codec(name: str, device: str, weights: Path | None) -> Stages | None:
     """The shipped preset, or the codec of a weights file."""
     if name != "segpic":
         return None

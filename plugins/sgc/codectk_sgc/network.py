@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from codectk.nn.backend import TorchBackend
 from codectk.nn.configurations import configured
 from codectk.nn.storage import compact_prefixes
-from codectk.spec.stages import Codec
+from codectk.spec.stages import Stages
 from codectk_sgc.coders import Coders
 from codectk_sgc.config import CONFIGS, Config
 from codectk_sgc.decoder.synthesis import Synthesis
@@ -42,9 +42,9 @@ class Network(nn.Module):
         self.synthesis = Synthesis(config)
         self.compact = compact_prefixes(self)
 
-    def codec(self, weights_hash: str = "", device: str = "cpu") -> Codec:
+    def codec(self, weights_hash: str = "", device: str = "cpu") -> Stages:
         """The stages wired together, sharing this network's weights."""
-        return Codec(
+        return Stages(
             id="sgc",
             stride=1,
             weights_hash=weights_hash,

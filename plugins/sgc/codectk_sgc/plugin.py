@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from codectk.bitstream.reader import Container
     from codectk.spec.metrics import PictureMetric
-    from codectk.spec.stages import Codec
+    from codectk.spec.stages import Stages
     from codectk.spec.summary import Summary
     from codectk_sgc.encoder.conditioning import Labels
     from codectk_sgc.network import Network
@@ -26,7 +26,7 @@ TABLE1 = ("sgc.label_bce", "sgc.dbcnn", "sgc.musiq", "sgc.hyperiqa", "sgc.clip_i
 
 
 @hookimpl
-def codectk_codec(name: str, device: str, weights: Path | None) -> Codec | None:
+def codectk_codec(name: str, device: str, weights: Path | None) -> Stages | None:
     """The shipped preset, or the codec of a weights file."""
     if name != "sgc":
         return None

@@ -8,18 +8,18 @@ from codectk.spec.hooks import hookimpl
 
 if TYPE_CHECKING:
     from codectk.bitstream.reader import Container
-    from codectk.spec.stages import Codec
+    from codectk.spec.stages import Stages
     from codectk.spec.summary import Summary
 
 
 @hookimpl
-def codectk_codec(name: str) -> Codec | None:
+def codectk_codec(name: str) -> Stages | None:
     if name != "grain":
         return None
-    from codectk.spec.stages import Codec
+    from codectk.spec.stages import Stages
     from codectk_grain.stages import Blocks, Coder, Paint
 
-    return Codec(
+    return Stages(
         id="grain",
         stride=8,
         weights_hash="",

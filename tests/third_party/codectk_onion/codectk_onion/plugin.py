@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codectk.spec.edits import Edit
 from codectk.spec.hooks import hookimpl
-from codectk.spec.stages import Codec
+from codectk.spec.stages import Stages
 
 EDITS = (
     Edit("light", "brighter or darker", -4, 4, "8 grey levels"),
@@ -13,12 +13,12 @@ EDITS = (
 
 
 @hookimpl
-def codectk_codec(name: str, device: str) -> Codec | None:
+def codectk_codec(name: str, device: str) -> Stages | None:
     if name != "onion":
         return None
     from codectk_onion.stages import BlackBorder, Layers, Peel, Rebuild
 
-    return Codec(
+    return Stages(
         id="onion",
         stride=16,
         weights_hash="",

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from codectk.spec.hooks import hookimpl
-from codectk.spec.stages import Codec, Post
+from codectk.spec.stages import Post, Stages
 
 
 @hookimpl
-def codectk_codec(name: str, device: str) -> Codec | None:
+def codectk_codec(name: str, device: str) -> Stages | None:
     if name != "pocket":
         return None
     from codectk_pocket.entropy import ContextModel
     from codectk_pocket.transform import BlockAnalysis, BlockSynthesis, Deblock
 
-    return Codec(
+    return Stages(
         id="pocket",
         stride=16,
         weights_hash="",
