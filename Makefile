@@ -6,13 +6,19 @@ BIN := $(VENV)/bin
 PLUGINS := $(filter-out plugins/compressai/%,$(wildcard plugins/*/pyproject.toml))
 PACKAGES := $(foreach file,$(PLUGINS),-e $(dir $(file)))
 
-.PHONY: demo test test-compressai check clean
+# One kind of arithmetic each: old processors, another BLAS, the machine's own, and bfloat16 wherever oneDNN may.
+ARITHMETIC := "ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41" OPENBLAS_CORETYPE=Haswell "" DNNL_DEFAULT_FPMATH_MODE=BF16
+
+.PHONY: demo test test-portable test-compressai check clean
 
 demo: $(VENV)/demo.done  ## encode and decode a photo, compare with JPEG and WebP, draw the result
 	$(BIN)/python examples/demo.py examples/photo.png demo
 
 test: $(VENV)/test.done  ## install everything and run all tests
 	$(BIN)/python -m pytest
+
+test-portable: $(VENV)/test.done  ## golden files and exactness under several kinds of arithmetic
+	set -e; for setting in $(ARITHMETIC); do echo "$$setting"; env $$setting $(BIN)/python -m pytest -m portable; done
 
 test-compressai: $(VENV)-compressai/test.done  ## tests of plugins/compressai beside CompressAI itself
 	$(VENV)-compressai/bin/python -m pytest plugins/compressai

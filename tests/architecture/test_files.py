@@ -42,3 +42,10 @@ def test_cards_of_this_repository_are_right(path: Path):
 def test_a_plugins_package_imports_nothing(path: Path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
+def test_golden_files_are_read_under_every_kind_of_arithmetic():
+    """By `make test-portable`, which goes by a mark."""
+    tests = sorted(path for folder in ("tests", "plugins") for path in (ROOT / folder).rglob("test_golden*.py"))
+    assert len(tests) >= 5
+    assert not [path for path in tests if "\npytestmark = pytest.mark.portable\n" not in path.read_text("utf-8")]

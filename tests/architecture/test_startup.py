@@ -1,4 +1,4 @@
-"""`--help`, `plugins` and `info` start at once: no torch, no plugin module, less than 0.3 s."""
+"""`--help`, `plugins` and `info` start at once: no torch, no plugin module, a few times what a bare program costs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import statistics
 import subprocess
 import sys
-import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,11 +16,17 @@ from codectk.bitstream.chunk import LATENTS, Chunk
 from codectk.bitstream.header import Header
 from codectk.bitstream.writer import write
 
-LIMIT = 0.3
-"""Seconds a start may take on an idle machine, median of five."""
+FLOOR = ("-c", "import click, rich")
+"""What any program on these packages pays: starts are measured in it, since a time says more of the machine."""
 
-FLOOR = ("-c", "import click, numpy")
-"""What any program on these packages pays; tells a busy machine from a slow program."""
+COMMANDS = {
+    ("--help",): 3,
+    ("plugins",): 7,
+    ("plugins", "--json"): 7,
+    ("info", "a.ctk"): 9,
+    ("info", "a.ctk", "--json"): 9,
+}
+"""Processor time that a start may take, in floors: twice what it took when this was written. Torch is 60."""
 
 PROBE = """
 import json, sys
@@ -41,9 +47,6 @@ def environment(site, tmp_path: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(site.path), "OMP_NUM_THREADS": "1"}
 
 
-COMMANDS = (("--help",), ("plugins",), ("plugins", "--json"), ("info", "a.ctk"), ("info", "a.ctk", "--json"))
-
-
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_nothing_heavy_is_imported(environment: dict[str, str], tmp_path: Path, command: tuple[str, ...]):
     result = subprocess.run(
@@ -61,23 +64,46 @@ def test_nothing_heavy_is_imported(environment: dict[str, str], tmp_path: Path, 
     assert not [top for top in tops if top.startswith(("codectk_", "fake_"))]
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_start_up_time(environment: dict[str, str], tmp_path: Path, command: tuple[str, ...]):
-    """The median of five is below the limit; on a busy machine, the floor stretches and the limit with it."""
+@dataclass(frozen=True)
+class Meter:
+    """Measures programs by processor time, so that waiting for a busy machine is not counted."""
 
-    def seconds(*args: str) -> float:
-        started = time.perf_counter()
+    environment: dict[str, str]
+    folder: Path
+
+    def seconds(self, *args: str) -> float:
+        resource = pytest.importorskip("resource", reason="this system does not tell what subprocesses cost")
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run(
-            [sys.executable, *args], env=environment, cwd=tmp_path, check=True, stdout=subprocess.DEVNULL, timeout=60
+            [sys.executable, *args],
+            env=self.environment,
+            cwd=self.folder,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            timeout=600,
         )
-        return time.perf_counter() - started
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return float(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
-    tries: list[float] = []
-    floors: list[float] = []
+    def floors(self, *args: str) -> list[float]:
+        """What a program costs in floors, five times; both take turns, so what else the machine does meets both."""
+        return [self.seconds(*args) / self.seconds(*FLOOR) for _ in range(5)]
+
+
+@pytest.fixture
+def meter(environment: dict[str, str], tmp_path: Path) -> Meter:
+    return Meter(environment, tmp_path)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_start_up_time(meter: Meter, command: tuple[str, ...]):
+    ratios: list[float] = []
     for _ in range(3):
-        times = [seconds("-m", "codectk", *command) for _ in range(5)]
-        if statistics.median(times) < LIMIT:
+        ratios += meter.floors("-m", "codectk", *command)
+        if statistics.median(ratios) < COMMANDS[command]:
             return
-        tries += times
-        floors += [seconds(*FLOOR) for _ in range(5)]
-    assert min(tries) < max(LIMIT, min(floors) + LIMIT / 2), f"best {min(tries):.2f} s, floor {min(floors):.2f} s"
+    pytest.fail(f"{' '.join(command)} costs {statistics.median(ratios):.1f} floors, not {COMMANDS[command]}")
+
+
+def test_the_measure_sees_what_is_slow(meter: Meter):
+    assert statistics.median(meter.floors("-c", f"import numpy; {FLOOR[1]}")) > 1.3

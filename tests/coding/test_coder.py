@@ -17,6 +17,8 @@ from codectk.coding.coder import Decoder, Encoder, Meter
 from codectk.coding.escape import push_codes
 from codectk.coding.tables import Tables
 
+pytestmark = pytest.mark.portable
+
 
 @dataclass
 class Code:

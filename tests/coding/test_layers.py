@@ -12,6 +12,8 @@ from codectk.coding.coder import Decoder, Encoder, Meter
 from codectk.coding.tables import Tables
 from codectk.spec.stages import SymbolCoder
 
+pytestmark = pytest.mark.portable
+
 TABLES = Tables.from_counts([np.array([40, 9, 3, 1, 1]), np.array([5, 9, 9, 4, 1])], [-1, -2])
 
 Planes = list[np.ndarray]

@@ -22,6 +22,8 @@ from codectk.coding.coder import Decoder, Encoder
 from codectk.coding.escape import LENGTH_FREQUENCIES
 from codectk.coding.tables import Tables
 
+pytestmark = pytest.mark.portable
+
 PAYLOAD = Path(codectk.coding.__file__).with_name("PAYLOAD.md")
 LENGTHS = [2**15 - 14] + [2 ** (15 - n) for n in range(1, 14)] + [1] * 18
 

@@ -18,6 +18,8 @@ from codectk.base.errors import ContractError, WeightsError
 from codectk.coding.normalize import normalize
 from codectk.coding.tables import Tables
 
+pytestmark = pytest.mark.portable
+
 COUNTS = st.lists(st.integers(0, 2**40), min_size=2, max_size=40)
 
 

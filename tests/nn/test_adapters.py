@@ -20,6 +20,8 @@ from codectk.nn.priors import FactorizedPrior, table_costs
 from codectk.pipeline import catalog
 from codectk.spec.stages import LatentSpec
 
+pytestmark = pytest.mark.portable
+
 CTX = Context(64, 64)
 
 

@@ -13,6 +13,8 @@ from codectk.coding.coder import Meter as Counter
 from codectk.nn.coders import Meter, tensor_coder
 from codectk.nn.priors import FactorizedPrior, GaussianPrior, Prior
 
+pytestmark = pytest.mark.portable
+
 
 class Echo(Prior):
     """A prior whose cost is the value it is shown."""

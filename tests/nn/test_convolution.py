@@ -18,6 +18,8 @@ from codectk.nn import convolution
 from codectk.nn.convolution import convolve, convolve_by_product, plain_sums
 from codectk.nn.exact import ACCUMULATOR_LIMIT, ExactConv2d, exact_math
 
+pytestmark = pytest.mark.portable
+
 
 def integers(generator: torch.Generator, bound: int, *shape: int) -> Tensor:
     return torch.randint(-bound, bound + 1, shape, generator=generator).float()

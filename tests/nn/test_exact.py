@@ -28,6 +28,8 @@ from codectk.nn.exact import (
     requantize,
 )
 
+pytestmark = pytest.mark.portable
+
 MANY = settings(max_examples=60, deadline=None)
 
 

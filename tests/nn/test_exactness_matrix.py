@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+pytestmark = pytest.mark.portable
+
 HEIGHT, WIDTH = 256, 192
 
 

@@ -8,6 +8,8 @@ import torch
 
 from codectk.nn.linear import BLOCK, LinearAnalysis, LinearSynthesis, across_edges, dct2, dct4, dct_basis, edge_filter
 
+pytestmark = pytest.mark.portable
+
 
 @pytest.mark.parametrize("matrix", [dct2(8), dct4(8), dct2(16), edge_filter(16)])
 def test_matrices_are_orthonormal(matrix: torch.Tensor):

@@ -16,6 +16,8 @@ from codectk.nn.priors import FactorizedPrior, GaussianPrior
 from codectk.nn.storage import Arrays, install, to_arrays
 from codectk.weights.tensors import load_tensors, save_tensors
 
+pytestmark = pytest.mark.portable
+
 
 class Small(nn.Module):
     """One of everything; `shift` is a float weight that shares its name with a part of an integer layer."""

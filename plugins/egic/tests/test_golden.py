@@ -10,10 +10,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import codectk
 from codectk.picture.read import read_picture
 from codectk.testing.golden import GoldenFile, latents_digest
+
+pytestmark = pytest.mark.portable
 
 GOLDEN = GoldenFile(Path(__file__).parent / "golden" / "photo-192x128-q75.ctk")
 PHOTO = Path(__file__).parents[3] / "examples" / "photo.png"

@@ -19,6 +19,8 @@ from codectk.pipeline.stages import analyze, code, forward, synthesize
 from codectk.testing.threads import torch_threads
 from codectk_egic.network import Network, build
 
+pytestmark = pytest.mark.portable
+
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread():

@@ -12,6 +12,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
+
 import codectk
 from codectk.bitstream.reader import read
 from codectk.nn.preset import load_preset
@@ -20,6 +22,8 @@ from codectk.pipeline.load import Ready, card_of
 from codectk.testing.corrupt import layer_ends
 from codectk.testing.golden import GoldenFile, latents_digest
 from codectk_hsc.network import build
+
+pytestmark = pytest.mark.portable
 
 GOLDEN = GoldenFile(Path(__file__).parent / "golden" / "face-q100.ctk")
 

@@ -21,6 +21,8 @@ from codectk_hsc.training.degrade import degrade
 from codectk_hsc.training.faces import draw_styles
 from codectk_hsc.training.regress import solve
 
+pytestmark = pytest.mark.portable
+
 SIZE = (70, 90)
 QUALITIES = {0: 0, 1: 34, 2: 67, 3: 100}
 """A quality for each number of layers of the tiny heads."""

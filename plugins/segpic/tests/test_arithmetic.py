@@ -17,6 +17,8 @@ from codectk.nn.priors import FactorizedPrior
 from codectk_segpic.arithmetic import Exact, Float
 from codectk_segpic.config import SMALL
 
+pytestmark = pytest.mark.portable
+
 EXACT, FLOAT = Exact(SMALL), Float(SMALL)
 
 

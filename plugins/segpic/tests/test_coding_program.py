@@ -23,6 +23,8 @@ from codectk_segpic.config import SMALL
 from codectk_segpic.network import Network, build
 from codectk_segpic.regions import GRIDS, grid_regions
 
+pytestmark = pytest.mark.portable
+
 HEIGHT, WIDTH = 128, 192
 CONTEXT = Context(HEIGHT, WIDTH, {"quality": 62.5})
 

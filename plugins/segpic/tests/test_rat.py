@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from codectk.nn.exact import ACCUMULATOR_LIMIT, ACTIVATION_MAX, BITS, LEAK, ExactConv2d, exact_math, freeze
 from codectk_segpic.rat import RAT, ExactRAT, dynamic_depthwise
 
+pytestmark = pytest.mark.portable
+
 
 def by_unfolding(u: Tensor, kernels: Tensor) -> Tensor:
     """v[c, p] = sum_t K[c, t, p] u[c, p + t]."""

@@ -14,6 +14,8 @@ from codectk_sgc.colors.quantize import LEVELS, quantize
 from codectk_sgc.colors.reduce import color_map
 from codectk_sgc.colors.tables import PHASES, SPAN, WIDTHS, color_tables
 
+pytestmark = pytest.mark.portable
+
 SIDES = st.integers(1, 24)
 
 

@@ -3,8 +3,11 @@
 import hashlib
 
 import numpy as np
+import pytest
 
 from codectk_sgc.colors.quantize import LEVELS
+
+pytestmark = pytest.mark.portable
 
 LABELS_SHA256 = "7ecf259af001233ea6d0b7827f8e632bb11f59648a1fe3278a688925ceba1f28"
 COLORS_SHA256 = "7142ea0dcb2a59092068b4fb610106cd558c630f575686ba63258832aca5de53"

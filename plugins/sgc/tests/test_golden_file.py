@@ -10,11 +10,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import codectk
 from codectk.picture.read import read_picture
 from codectk.testing.golden import GoldenFile, latents_digest
 from codectk_sgc.colors.reduce import color_map
+
+pytestmark = pytest.mark.portable
 
 GOLDEN = GoldenFile(Path(__file__).parent / "golden" / "photo-768x512.ctk")
 PHOTO = Path(__file__).parents[3] / "examples" / "photo.png"

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 from codectk.base.errors import WeightsError
 from codectk_sgc.integers import FIRST_BITS, MAX_HIDDEN, MAX_INPUT, MAX_WIDTH, SECOND_BITS, IntegerNet, quantized
 
+pytestmark = pytest.mark.portable
+
 
 def layers(inputs: int, hidden: int, outputs: int, draw) -> dict[str, np.ndarray]:
     shapes = {"w1": (inputs, hidden), "b1": (hidden,), "w2": (hidden, outputs), "b2": (outputs,)}

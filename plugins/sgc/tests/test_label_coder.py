@@ -15,6 +15,8 @@ from codectk.base.types import Context
 from codectk.coding.coder import Decoder, Encoder, Meter
 from codectk_sgc.labels.coder import LabelCoder
 
+pytestmark = pytest.mark.portable
+
 SIDES = st.integers(1, 40)
 
 

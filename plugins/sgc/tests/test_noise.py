@@ -6,6 +6,8 @@ import torch
 
 from codectk_sgc.decoder.noise import start_noise
 
+pytestmark = pytest.mark.portable
+
 
 def test_numbers_never_change():
     """Values worked out by hand from Philox's raw words, so that files keep their pictures."""
