@@ -189,12 +189,109 @@ def test_other_weights_beside_a_codecs_own(weighted, folder: Path, tmp_path: Pat
     assert list(codecs) == ["weighted first", "Second try", "weighted"]
     assert codecs["Second try"]["weights_sha256"] == sha256_of(second)
     assert codecs["weighted"]["weights_sha256"] == "ab" * 32
-    with pytest.raises(UsageError, match="Two curves would be called 'weighted first'"):
+    with pytest.raises(UsageError, match="Two points would be called 'weighted first, q30'"):
         run(*arguments, "--weights", first, "--weights", f"{second}=weighted first")
     with pytest.raises(UsageError, match="are for codec 'weighted'; name it with --codec weighted"):
         run(folder / "im0.png", "--codec", "pocket", "--weights", first)
     with pytest.raises(WeightsError, match="no weights 'nowhere'"):
         run(*arguments, "--weights", "nowhere")
+
+
+FIXED = """
+from dataclasses import replace
+
+from codectk.spec.hooks import hookimpl
+from codectk.weights.store import sha256_of
+from codectk.weights.tensors import load_tensors
+
+class At:
+    def __init__(self, inner, quality):
+        self._inner, self._quality = inner, quality
+
+    def __getattr__(self, name):
+        if name not in ("produces", "needs"):
+            raise AttributeError(name)
+        return getattr(self._inner, name)
+
+    def __call__(self, x, other, ctx):
+        return self._inner(x, other, replace(ctx, knobs={**ctx.knobs, "quality": self._quality}))
+
+class Back(At):
+    def __call__(self, latents, ctx):
+        return self._inner(latents, replace(ctx, knobs={**ctx.knobs, "quality": self._quality}))
+
+@hookimpl
+def codectk_codec(name, device, weights):
+    from codectk_pocket import plugin
+
+    built = plugin.codectk_codec("pocket", device)
+    quality = 40.0 if weights is None else float(load_tensors(weights)["x"][0])
+    used = "cd" * 32 if weights is None else sha256_of(weights)
+    analysis, synthesis = At(built.analysis, quality), Back(built.synthesis, quality)
+    return replace(built, id=name, post=None, analysis=analysis, synthesis=synthesis, weights_hash=used)
+"""
+FIXED_CARD = """
+api = 1
+title = "Fixed"
+summary = "A plugin made by a test"
+licence = "CC0-1.0"
+codec = [{name = "fixed", summary = "One rate", stride = 16}, {name = "fixed.b", summary = "Another", stride = 16}]
+"""
+
+
+@pytest.fixture
+def fixed(site, pocket, tmp_path: Path, monkeypatch) -> list[Path]:
+    """Codecs without a rate knob, and weights for the first at three rates."""
+    monkeypatch.setenv("CODECTK_HOME", str(tmp_path / "home"))
+    site.add("fixed", FIXED, card=FIXED_CARD)
+    paths = [tmp_path / f"{name}.safetensors" for name in ("low", "middle", "high")]
+    for path, quality in zip(paths, (15, 40, 65), strict=True):
+        save_tensors(path, {"x": np.array([quality], np.float32)}, {"codec": "fixed"})
+    return paths
+
+
+def test_a_codec_of_one_rate_is_a_point(fixed, folder: Path, tmp_path: Path) -> None:
+    out = ("--json", tmp_path / "o.json", "--csv", tmp_path / "o.csv", "--plot", tmp_path / "o.png")
+    more = ("--side-by-side", tmp_path / "sheets", "--keep", tmp_path / "kept", "--at-bpp", "0.5")
+    result = run(folder, "--codec", "fixed", "--codec", "pocket", "--qualities", "15,40,65", *out, *more)
+    data = json.loads((tmp_path / "o.json").read_text())
+    (point,) = data["curves"]["fixed"]["points"]
+    same = data["curves"]["pocket"]["points"][1]
+    assert point["setting"] == "own weights" and "own weights" in result.stdout
+    assert point["bpp"] == pytest.approx(same["bpp"], rel=0.05) and point["n"] == 2
+    assert {row["quality"] for row in data["rows"] if row["codec"] == "fixed"} == {None}
+    assert (tmp_path / "kept" / "fixed" / "im0-own weights.ctk").is_file()
+    assert (tmp_path / "sheets" / "fixed-im0-own weights.png").is_file()
+    assert [c.points[0].setting for c in load_curves(tmp_path / "o.csv")] == ["own weights", "q15"]
+    # A point has no BD-rate, which is said and stops nothing.
+    with_bd = run(folder, "--codec", "fixed", "--codec", "pocket", "--qualities", "15,40,65",
+                  "--bd-rate-against", "pocket")  # fmt: skip
+    assert "A BD-rate needs 3 rising points; fixed has fewer" in with_bd.stderr
+
+
+def test_weights_of_a_codec_of_one_rate_join_to_a_curve(fixed, folder: Path, tmp_path: Path) -> None:
+    low, middle, high = fixed
+    arguments = (folder, "--codec", "fixed", "--codec", "pocket", "--qualities", "15,40,65")
+    weights = ("--weights", low, "--weights", f"{middle}=half way", "--weights", high)
+    result = run(*arguments, *weights, "--bd-rate-against", "pocket", "--json", tmp_path / "o.json")
+    data = json.loads((tmp_path / "o.json").read_text())
+    points = data["curves"]["fixed"]["points"]
+    assert [p["setting"] for p in points] == ["low", "half way", "high"]
+    assert points[0]["psnr"] < points[1]["psnr"] < points[2]["psnr"]
+    assert data["codecs"]["fixed, half way"]["weights_sha256"] == sha256_of(middle)
+    # The same transform at the same steps, so the same curve, except for the deblocking filter of the one.
+    rates = {(r["test"], r["anchor"], r["metric"]): r["pchip"] for r in data["bd_rates"]}
+    assert set(rates) == {("fixed", "pocket", m) for m in ("psnr", "ms_ssim")}
+    assert abs(rates["fixed", "pocket", "psnr"]) < 5 and "BD-rate" in result.stdout
+    with pytest.raises(UsageError, match="Two points would be called 'fixed, low'"):
+        run(*arguments, "--weights", low, "--weights", f"{middle}=low")
+
+
+def test_codecs_of_one_rate_join_under_one_name(fixed, folder: Path, tmp_path: Path) -> None:
+    run(folder, "--codec", "fixed=Both", "--codec", "fixed.b=Both", "--json", tmp_path / "o.json")
+    data = json.loads((tmp_path / "o.json").read_text())
+    assert [p["setting"] for p in data["curves"]["Both"]["points"]] == ["fixed", "fixed.b"]
+    assert set(data["codecs"]) == {"Both, fixed", "Both, fixed.b"}
 
 
 def test_anchors_are_chosen_by_name(pocket, folder: Path, tmp_path: Path) -> None:
@@ -205,8 +302,17 @@ def test_anchors_are_chosen_by_name(pocket, folder: Path, tmp_path: Path) -> Non
     assert "other" in run(*arguments).stdout
     chosen = run(*arguments, "--bd-rate-against", "old")
     assert "old" in chosen.stdout and "other" not in chosen.stdout
-    with pytest.raises(UsageError, match="There is no anchor 'nothing'; there are: none"):
+    with pytest.raises(UsageError, match="There is no anchor 'nothing'; there are: pocket"):
         run(*arguments, "--bd-rate-against", "nothing")
+
+
+def test_a_codec_of_the_run_is_an_anchor(pocket, folder: Path, tmp_path: Path) -> None:
+    arguments = (folder, "--codec", "pocket", "--qualities", "10,40,70", "--decode", "deblock=0,1")
+    run(*arguments, "--bd-rate-against", "pocket deblock 0", "--json", tmp_path / "o.json")
+    rates = json.loads((tmp_path / "o.json").read_text())["bd_rates"]
+    assert {(r["test"], r["anchor"], r["metric"]) for r in rates} == {
+        ("pocket deblock 1", "pocket deblock 0", metric) for metric in ("psnr", "ms_ssim")
+    }
 
 
 def test_too_many_lines_have_to_be_named(pocket, folder: Path, tmp_path: Path) -> None:

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 @click.command("eval")
 @click.argument("pictures", nargs=-1, required=True, metavar="PICTURES...")
 @click.option(
-    "--codec", "names", multiple=True, default=("segpic",), show_default=True, metavar="NAME",
-    help="A codec, or a bundle's file; repeatable.",
+    "--codec", "names", multiple=True, default=("segpic",), show_default=True, metavar="NAME[=CURVE]",
+    help="A codec, or a bundle's file; repeatable. Codecs without a rate knob are points, joined by one CURVE.",
 )  # fmt: skip
 @click.option(
     "--qualities", default="5,25,45,65,85", show_default=True, metavar="Q,Q,...", help="Values of the rate knob."
@@ -62,7 +62,10 @@ if TYPE_CHECKING:
     "--anchors", multiple=True, metavar="FILE[:LINE,...]",
     help="Curves to compare with, JSON or CSV; LINE=LABEL renames one; repeatable.",
 )  # fmt: skip
-@click.option("--bd-rate-against", "against", multiple=True, metavar="NAME", help="Default: all anchors; repeatable.")
+@click.option(
+    "--bd-rate-against", "against", multiple=True, metavar="NAME",
+    help="An anchor, or a codec of this run; by default all anchors; repeatable.",
+)  # fmt: skip
 @click.option("--json", "json_path", metavar="OUT", help="All results, with versions, weights and machine.")
 @click.option("--csv", "csv_path", metavar="OUT", help="One line per file; can serve as anchors later.")
 @click.option("--plot", "plot_path", metavar="OUT.png", help="Rate-distortion curves, as PNG and SVG.")
@@ -156,7 +159,8 @@ def _codecs(names: Iterable[str], weights: Sequence[str], device: str, knobs: di
     from codectk.weights.find import CODEC
     from codectk.weights.tensors import read_metadata
 
-    wanted: dict[str, list[tuple[str | Path | None, str]]] = {name: [] for name in names}
+    curves = dict((text, "") if Path(text).is_file() else text.partition("=")[::2] for text in names)
+    wanted: dict[str, list[tuple[str | Path | None, str]]] = {name: [] for name in curves}
     for text in weights:
         name, _, label = (text, "", "") if Path(text).is_file() else text.partition("=")
         if name == "own" or not Path(name).is_file():
@@ -169,7 +173,7 @@ def _codecs(names: Iterable[str], weights: Sequence[str], device: str, knobs: di
                 raise UsageError(f"The weights {name} are for codec '{owner}'; name it with --codec {owner}.")
         wanted[owner].append((None if name == "own" else Path(name) if Path(name).is_file() else name, label))
     return [
-        ctk_codec(name, device, knobs, weights=chosen, label=label)
+        ctk_codec(name, device, knobs, weights=chosen, label=label, curve=curves[name])
         for name, choices in wanted.items()
         for chosen, label in choices or [(None, "")]
     ]
@@ -265,7 +269,7 @@ def _write_sheets(
         for name in dict.fromkeys(m.codec for m in own):
             for source in sources:
                 mine = [m for m in own if (m.codec, m.image) == (name, source.name)]
-                chosen = sorted(mine, key=lambda m: m.quality)[len(mine) // 2]
+                chosen = sorted(mine, key=lambda m: m.bytes)[len(mine) // 2]
                 write_sheet(source, chosen, folder, codec.suffix, target)
 
 

@@ -22,6 +22,9 @@ from codectk.pipeline.encode import encode_picture
 from codectk.pipeline.load import Ready, card_of, load
 from codectk.spec.card import resolve_knobs
 
+ONE_RATE = "own weights"
+"""What the point of a codec without rate knob is called where nobody names its weights."""
+
 _LABEL = re.compile(r"[\w.+()-]+( [\w.+()-]+)*")
 
 
@@ -38,8 +41,13 @@ class FileCodec(Protocol):
         """Of its files, with the dot."""
         ...
 
-    def encode(self, picture: Picture, quality: float) -> bytes:
-        """A complete file."""
+    @property
+    def point(self) -> str:
+        """What its only setting is called, for a codec without rate knob; codecs of one name join to a curve."""
+        ...
+
+    def encode(self, picture: Picture, quality: float | None) -> bytes:
+        """A complete file; `quality` is None for a codec without rate knob."""
         ...
 
     def decode(self, data: bytes) -> Pixels:
@@ -65,6 +73,7 @@ class CtkCodec:
         encoder_knobs, decoder_knobs: values by knob name, without the rate knob.
         label: what it is called in tables and files of results; the id where empty.
         ready: the codec with other weights than the plugin's own, or None.
+        point: what its only setting is called, for a codec without rate knob.
     """
 
     id: str
@@ -74,13 +83,24 @@ class CtkCodec:
     label: str = ""
     ready: Ready | None = None
     suffix: str = ".ctk"
+    point: str = ONE_RATE
 
     @property
     def name(self) -> str:
         return self.label or self.id
 
-    def encode(self, picture: Picture, quality: float) -> bytes:
-        knobs: dict[str, Any] = {**self.encoder_knobs, self._rate_knob(): quality}
+    @property
+    def rate_knob(self) -> str | None:
+        """Name of the knob that an evaluation turns, or None for a codec of one rate."""
+        knob = (card_of(self.id) if self.ready is None else self.ready.card).rate_knob
+        return None if knob is None else knob.name
+
+    def encode(self, picture: Picture, quality: float | None) -> bytes:
+        knobs: dict[str, Any] = dict(self.encoder_knobs)
+        if quality is not None:
+            if self.rate_knob is None:
+                raise UsageError(f"Codec '{self.name}' has no rate knob, so it has no qualities to evaluate.")
+            knobs[self.rate_knob] = quality
         # What is decoded is compared with the picture pixel by pixel, so the codec may not reframe it.
         aligned = self.loaded().codec.align is not None
         if self.ready is None:
@@ -110,12 +130,6 @@ class CtkCodec:
         """The codec itself."""
         return self.ready or load(self.id, self.device)
 
-    def _rate_knob(self) -> str:
-        knob = (card_of(self.id) if self.ready is None else self.ready.card).rate_knob
-        if knob is None:
-            raise UsageError(f"Codec '{self.name}' has no rate knob, so it has no qualities to evaluate.")
-        return knob.name
-
 
 def ctk_codec(
     name: str,
@@ -124,6 +138,7 @@ def ctk_codec(
     *,
     weights: str | Path | None = None,
     label: str = "",
+    curve: str = "",
 ) -> CtkCodec:
     """A codec with each of its knobs on the side that turns it.
 
@@ -132,7 +147,9 @@ def ctk_codec(
         device: where its networks run.
         knobs: values by knob name, without the rate knob.
         weights: a weights file, or the name or hash of weights in the store; None for the plugin's own.
-        label: what to call it; by default the codec, followed by the name of the weights if they are not its own.
+        label: what to call it; by default the codec, followed by the name of the weights if they are not its own. For
+            a codec without rate knob, what to call its point on the curve; by default the weights' name.
+        curve: what to call the curve; by default the label, or for a codec without rate knob the codec.
 
     Raises:
         UsageError: a knob is unknown, out of range, or the rate knob, or the label cannot be the name of a folder.
@@ -150,11 +167,15 @@ def ctk_codec(
     encoder = {k: v for k, v in knobs.items() if k not in decoder}
     resolve_knobs(card, encoder, "encoder")
     resolve_knobs(card, decoder, "decoder")
-    if weights is not None and not label:
-        label = f"{name} {weights.stem if isinstance(weights, Path) else weights}"
-    if label and not _LABEL.fullmatch(label):
-        raise UsageError(f"'{label}' names a folder and a curve: letters, digits, spaces and ._+()- only.")
-    return CtkCodec(name, device, encoder, decoder, label, ready)
+    given = "" if weights is None else weights.stem if isinstance(weights, Path) else weights
+    if card.rate_knob is None:
+        label, point = curve, label or given or (name if curve else ONE_RATE)
+    else:
+        label, point = label or (f"{curve or name} {given}" if given else curve), ONE_RATE
+    for text in (label, point):
+        if text and not _LABEL.fullmatch(text):
+            raise UsageError(f"'{text}' names a folder and a curve: letters, digits, spaces and ._+()- only.")
+    return CtkCodec(name, device, encoder, decoder, label, ready, point=point)
 
 
 def decoders(codec: CtkCodec, grid: Mapping[str, Sequence[str]]) -> list[CtkCodec]:
@@ -204,7 +225,13 @@ class ClassicCodec:
     def suffix(self) -> str:
         return f".{self.reference.id}"
 
-    def encode(self, picture: Picture, quality: float) -> bytes:
+    @property
+    def point(self) -> str:
+        return ONE_RATE
+
+    def encode(self, picture: Picture, quality: float | None) -> bytes:
+        if quality is None:
+            raise UsageError(f"The reference encoder '{self.name}' needs a quality.")
         return self.reference.encode(picture.pixels, round(quality))
 
     def decode(self, data: bytes) -> Pixels:

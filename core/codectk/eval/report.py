@@ -129,7 +129,7 @@ def to_json(evaluation: Evaluation, command: str, device: str) -> str:
         "notes": list(evaluation.notes),
         "rows": [_row(m) for m in evaluation.measurements],
     }
-    return json.dumps(_finite(data), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(_finite(data), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def to_csv(measurements: Sequence[Measurement]) -> str:

@@ -24,6 +24,11 @@ from codectk.picture.write import write_picture
 _GAP_SHARE, _GAP_BYTES = 0.01, 64
 
 
+def setting_name(quality: float | None, point: str) -> str:
+    """What one setting of a codec is called: by the value of its rate knob, or, without one, as the codec says."""
+    return point if quality is None else f"q{quality:g}"
+
+
 @dataclass(frozen=True)
 class Times:
     """Seconds of one direction.
@@ -48,7 +53,8 @@ class Measurement:
     """One picture at one quality of one codec, decoded in one way.
 
     Attributes:
-        codec, image, quality: what was measured; `codec` names the decoder's setting too where there are several.
+        codec, image: what was measured; `codec` names the decoder's setting too where there are several.
+        quality: value of the rate knob, or None for a codec without one.
         width, height: pixels.
         bytes: size of the complete file.
         psnr: dB, RGB, 8 bit; infinity for no loss.
@@ -59,11 +65,12 @@ class Measurement:
         encode, decode: seconds.
         coded_by: name of the codec that made the file where `codec` only decodes it with another setting, else "".
         scores: values of further metrics by label; None for a picture that is too small.
+        point: what the codec's only setting is called where `quality` is None.
     """
 
     codec: str
     image: str
-    quality: float
+    quality: float | None
     width: int
     height: int
     bytes: int
@@ -76,6 +83,7 @@ class Measurement:
     decode: Times
     coded_by: str = ""
     scores: Mapping[str, float | None] = field(default_factory=dict)
+    point: str = ""
 
     @property
     def bpp(self) -> float:
@@ -84,7 +92,8 @@ class Measurement:
 
     @property
     def setting(self) -> str:
-        return f"q{self.quality:g}"
+        """Name of the point on the codec's curve."""
+        return setting_name(self.quality, self.point)
 
     @property
     def stem(self) -> str:
@@ -122,7 +131,7 @@ class Measurement:
 def evaluate(
     codec: FileCodec,
     sources: Sequence[Source],
-    qualities: Sequence[float],
+    qualities: Sequence[float | None],
     folder: Path,
     *,
     decoders: Sequence[FileCodec] = (),
@@ -135,9 +144,9 @@ def evaluate(
     Args:
         codec: what to measure.
         sources: pictures.
-        qualities: settings of its rate knob.
-        folder: existing folder; the files `IMAGE-qQ` with the codec's suffix come into a folder of it with the
-            codec's name, and decoded pictures `IMAGE-qQ.png` into one with the name of what decoded them.
+        qualities: settings of its rate knob; only None for a codec without one.
+        folder: existing folder; the files `IMAGE-SETTING` with the codec's suffix come into a folder of it with the
+            codec's name, and decoded pictures `IMAGE-SETTING.png` into one with the name of what decoded them.
         decoders: what decodes each file, such as the codec at several settings of a decoder-side knob, each under a
             name of its own; none means the codec itself.
         progress: told after each decoded picture.
@@ -180,15 +189,15 @@ def evaluate(
 class _Coded:
     """A written file and what it cost."""
 
-    quality: float
+    quality: float | None
     path: Path
     bytes: int
     watched: Probe | None
     times: Times
 
 
-def _encode(codec: FileCodec, source: Source, quality: float, folder: Path) -> _Coded:
-    path = folder / codec.name / f"{source.name}-q{quality:g}{codec.suffix}"
+def _encode(codec: FileCodec, source: Source, quality: float | None, folder: Path) -> _Coded:
+    path = folder / codec.name / f"{source.name}-{setting_name(quality, codec.point)}{codec.suffix}"
     clock = _Clock()
     data = codec.encode(source.picture, quality)
     encode_s = clock.lap()
@@ -200,7 +209,7 @@ def _encode(codec: FileCodec, source: Source, quality: float, folder: Path) -> _
 
 
 def _decode(codec: FileCodec, decoder: FileCodec, source: Source, coded: _Coded, folder: Path) -> Measurement:
-    picture = folder / decoder.name / f"{source.name}-q{coded.quality:g}.png"
+    picture = folder / decoder.name / f"{source.name}-{setting_name(coded.quality, codec.point)}.png"
     clock = _Clock()
     data = coded.path.read_bytes()
     read_s = clock.lap()
@@ -226,6 +235,7 @@ def _decode(codec: FileCodec, decoder: FileCodec, source: Source, coded: _Coded,
         encode=coded.times,
         decode=_times(decode_s, watched, "decode_s", read_s + save_s),
         coded_by="" if decoder.name == codec.name else codec.name,
+        point=codec.point,
     )
 
 

@@ -30,7 +30,8 @@ def write_sheet(source: Source, measurement: Measurement, folder: Path, suffix: 
     """
     data = measurement.coded_file(folder, suffix).read_bytes()
     own = entry(
-        f"{measurement.codec}, quality {measurement.quality:g}",
+        f"{measurement.codec}, "
+        + (measurement.point if measurement.quality is None else f"quality {measurement.quality:g}"),
         source.pixels,
         data,
         read_picture(measurement.decoded_file(folder)).pixels,

@@ -19,7 +19,7 @@ from codectk.eval.equal_rate import at_rates, common_rates
 from codectk.eval.perceptual import AnyMetric, label
 from codectk.eval.pictures import Source, describe
 from codectk.eval.report import Comparison, Evaluation, Scored
-from codectk.eval.run import Measurement, evaluate
+from codectk.eval.run import Measurement, evaluate, setting_name
 from codectk.eval.scoring import score
 
 MAX_LINES = 12
@@ -34,13 +34,14 @@ class Plan:
     """What to measure.
 
     Attributes:
-        codecs: codectk codecs.
+        codecs: codectk codecs; those without a rate knob that share a name are points of one curve.
         qualities: settings of each codec's rate knob.
         grid: values of decoder-side knobs at which every file is decoded; a codec without any of them is decoded once.
         classics: reference encoders to measure on the same pictures, by name.
         metrics: beyond PSNR and MS-SSIM.
         anchors: curves from files.
-        against: names or labels of the anchors to give BD-rates for; empty for all of them.
+        against: names or labels of what to give BD-rates against: anchors, reference encoders or measured codecs;
+            empty for all but the last.
         rates: bits per pixel at which metrics are compared; empty for those of the first codec.
     """
 
@@ -53,24 +54,31 @@ class Plan:
     against: Sequence[str] = ()
     rates: Sequence[float] = ()
 
-    def lines(self) -> list[tuple[FileCodec, list[FileCodec], Sequence[float]]]:
+    def lines(self) -> list[tuple[FileCodec, list[FileCodec], Sequence[float | None]]]:
         """Each codec with what decodes its files and with its settings.
 
         Raises:
             UsageError: an unknown reference encoder, a knob that no codec has, or one name for two curves.
         """
-        made: list[tuple[FileCodec, list[FileCodec], Sequence[float]]] = []
+        made: list[tuple[FileCodec, list[FileCodec], Sequence[float | None]]] = []
         for codec in self.codecs:
-            made.append((codec, list(decoders(codec, self.grid)), self.qualities))
+            settings = (None,) if codec.rate_knob is None else self.qualities
+            made.append((codec, list(decoders(codec, self.grid)), settings))
         for name in self.grid:
             if not any(name in codec.loaded().card.knobs for codec in self.codecs):
                 raise UsageError(f"No codec of this evaluation has a knob '{name}'.")
         for reference in map(_reference, self.classics):
             made.append((ClassicCodec(reference), [ClassicCodec(reference)], reference.sweep))
-        names = [decoder.name for _, mine, _ in made for decoder in mine]
-        for name in names:
-            if names.count(name) > 1:
-                raise UsageError(f"Two curves would be called '{name}'; give one of them a label.")
+        taken: dict[str, set[str]] = {}
+        for _, mine, settings in made:
+            for decoder in mine:
+                points = {setting_name(quality, decoder.point) for quality in settings}
+                others = taken.setdefault(decoder.name, set())
+                if others & points:
+                    raise UsageError(f"Two points would be called '{decoder.name}, {min(others & points)}'; label one.")
+                if others and settings != (None,):
+                    raise UsageError(f"Two curves would be called '{decoder.name}'; give one of them a label.")
+                others |= points
         return made
 
     def steps(self, pictures: int) -> int:
@@ -95,11 +103,12 @@ def study(plan: Plan, sources: Sequence[Source], folder: Path, *, progress: Prog
     # Whatever can be wrong with the anchors is told before the hours of measuring.
     curves = _anchors(plan.anchors, plan.against, [s.name for s in sources])
     references = [_reference(name) for name in plan.classics]
+    lines, count = plan.lines(), plan.steps(len(sources))
     names = {t for c in curves for t in (c.name, c.title)} | {t for r in references for t in (r.id, r.title)}
+    names |= {decoder.name for _, mine, _ in lines for decoder in mine}
     for name in plan.against:
         if name not in names:
-            raise UsageError(f"There is no anchor {name!r}; there are: {', '.join(sorted(names)) or 'none'}.")
-    lines, count = plan.lines(), plan.steps(len(sources))
+            raise UsageError(f"There is no anchor {name!r}; there are: {', '.join(sorted(names))}.")
     measurements: list[Measurement] = []
     for codec, mine, settings in lines:
         told = _shifted(progress, len(measurements), count)
@@ -110,7 +119,7 @@ def study(plan: Plan, sources: Sequence[Source], folder: Path, *, progress: Prog
         pictures=describe(sources),
         measurements=measurements,
         anchors=curves,
-        identities={d.name: d.identity() for _, mine, _ in lines for d in mine},
+        identities=_identities([d for _, mine, _ in lines for d in mine]),
         metrics=[Scored(label(m), m.scope, m.lower_is_better, m.protocol) for m in plan.metrics],
         set_scores=of_sets,
     )
@@ -131,6 +140,12 @@ def _shifted(progress: Progress, before: int, count: int) -> Progress:
         progress(before + done, count, **fields)
 
     return shifted
+
+
+def _identities(codecs: Sequence[FileCodec]) -> dict[str, Mapping[str, str]]:
+    """Who is behind each name; points that share one are told apart by their own."""
+    names = [codec.name for codec in codecs]
+    return {c.name if names.count(c.name) == 1 else f"{c.name}, {c.point}": c.identity() for c in codecs}
 
 
 def _reference(name: str) -> Reference:
@@ -158,10 +173,11 @@ def _anchors(specs: Sequence[AnchorSpec], against: Sequence[str], images: Sequen
 def _compared(evaluation: Evaluation, against: Sequence[str]) -> Evaluation:
     own, others = split_curves(evaluation)
     chosen = [c for c in others if not against or c.name in against or c.title in against]
+    chosen += [c for c in own if c.name in against]
     comparisons, notes = [], _notes(evaluation, chosen)
     for curve in own:
         for anchor in chosen:
-            for metric in METRICS:
+            for metric in METRICS if anchor is not curve else ():
                 if not len(anchor.values(metric)[0]) or not len(curve.values(metric)[0]):
                     continue
                 try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from statistics import median
 
@@ -25,7 +26,7 @@ def means(evaluation: Evaluation, codec: str) -> Table:
     for point in curve.points:
         mine = [m for m in evaluation.measurements if m.codec == codec and m.setting == point.setting]
         table.add_row(
-            point.setting.removeprefix("q"),
+            _bare(point.setting),
             f"{point.bpp:.4f}",
             _number(point.psnr, 2),
             _number(point.ms_ssim, 4),
@@ -48,7 +49,7 @@ def pictures(measurements: Sequence[Measurement], codec: str) -> Table:
         if m.codec == codec:
             table.add_row(
                 m.image,
-                f"{m.quality:g}",
+                _bare(m.setting),
                 f"{m.bytes}",
                 f"{m.bpp:.4f}",
                 _number(m.psnr, 2),
@@ -73,7 +74,7 @@ def scores(evaluation: Evaluation, codec: str) -> Table:
             if found is not None and found.std is not None:
                 text += f" ± {significant(found.std)}"
             cells.append(text + ("" if found is None else f", n {found.samples}"))
-        table.add_row(point.setting.removeprefix("q"), f"{point.bpp:.4f}", _number(point.psnr, 2), *cells)
+        table.add_row(_bare(point.setting), f"{point.bpp:.4f}", _number(point.psnr, 2), *cells)
     return table
 
 
@@ -138,6 +139,11 @@ def times(measurements: Sequence[Measurement], codec: str) -> Table | None:
         )
         table.add_row(name, f"{median(t.total for t in chosen):.3f}", *(f"{p / total:.1%}" for p in parts))
     return table
+
+
+def _bare(setting: str) -> str:
+    """A quality without its letter; other settings as they are."""
+    return re.sub(r"^q(?=[\d.]+$)", "", setting)
 
 
 def _direction(metric: Scored) -> str:
