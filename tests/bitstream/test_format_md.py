@@ -111,7 +111,7 @@ def read_by_the_page(data):
             need(value <= largest)
             knobs[name] = value if scale == 1 else value / scale
     covered = data[: src.pos]
-    chunks, last, edits = [], False, {}
+    chunks, last, edits, tiles = [], False, {}, None
     while not last:
         begin = src.pos
         head = src.take(1)[0]
@@ -126,17 +126,23 @@ def read_by_the_page(data):
         earlier = [chunk[0] for chunk in chunks]
         if tag == 0:
             need(critical and length >= 3)
-        elif tag in (1, 2, 3):
+        elif tag in (1, 2, 3, 5):
             need(critical == (tag != 2) and length >= 1 and tag not in earlier and 0 not in earlier)
             need(tag == 1 or length <= 16777216)
             if tag == 3:
                 need(2 <= length <= 4096)
                 edits = edits_by_the_page(payload)
+            if tag == 5:
+                tiles = tiles_by_the_page(payload, width, height)
         else:
             need(not critical and length <= 16777216)
         chunks.append((tag, critical, payload, src.pos - begin))
         need(len(chunks) <= 4096)
     need(src.pos == len(data) and any(chunk[0] == 0 for chunk in chunks))
+    if tiles is not None:
+        behind = chunks[[chunk[0] for chunk in chunks].index(5) + 1 :]
+        need(all(chunk[0] == 0 for chunk in behind))
+        need([(len(chunk[2]), crc32(chunk[2])) for chunk in behind] == tiles)
     fields = {
         "codec": codec, "distribution": dist, "version": byte >> 4, "width": width, "height": height,
         "weights": weights, "portable": byte & 1 != 0, "grey": byte & 2 != 0, "knobs": knobs, "needs": tuple(needs),
@@ -158,6 +164,29 @@ def edits_by_the_page(payload):
         edits[name] = (amount + 1) // 2 / 64 if amount % 2 else -amount // 2 / 64
     need(edits)
     return edits
+
+
+def tiles_by_the_page(payload, width, height):
+    """Length and check of each tile."""
+    src = Bytes(payload)
+    w, h, v = src.varint(), src.varint(), src.varint()
+    need(w >= 64 and h >= 64 and 2 * v <= min(w, h))
+
+    def count(length, side):
+        start, n = 0, 1
+        while start + side < length:
+            start, n = start + side - v, n + 1
+        return n
+
+    total = count(width, w) * count(height, h)
+    need(2 <= total < 2048)
+    tiles = []
+    while src.pos < len(payload):
+        length = src.varint()
+        need(3 <= length <= 1073741824)
+        tiles.append((length, int.from_bytes(src.take(4), "little")))
+    need(len(tiles) == total)
+    return tiles
 
 
 # ---------------------------------------------------------------- the examples on the page

@@ -42,6 +42,7 @@ def test_describe():
         "knobs": {"quality": 12.34, "seed": 7},
         "edits": {"glasses": 1.0, "smile": -0.5},
         "layers": [109, 8],
+        "tiles": None,
         "complete": True,
         "chunks": [
             {"tag": "ICCP", "bytes": 36, "critical": False, "check": "ok"},

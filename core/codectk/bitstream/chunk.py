@@ -12,7 +12,7 @@ from codectk.bitstream.edits import MAX_EDITS_BYTES, unpack_edits
 from codectk.bitstream.varint import Buffer, decode_varint, encode_varint
 
 LATENTS = "LATS"
-"""Entropy-coded latents; the only tag that may repeat (a layered codec's layers, the base layer first)."""
+"""Entropy-coded latents; the only tag that may repeat: a layered codec's layers, the base layer first, or tiles."""
 
 ALPHA = "ALPH"
 """Lossless alpha, a PNG of mode L."""
@@ -22,6 +22,9 @@ ICC = "ICCP"
 
 EDITS = "EDIT"
 """Amounts of edits by name (`codectk.bitstream.edits`)."""
+
+TILES = "TILE"
+"""How a large picture is cut, and where its tiles lie (`codectk.bitstream.tiles`)."""
 
 DIGEST_BYTES = 3
 """Part of every latents payload that is its digest, in bytes; the least a payload has (coding/PAYLOAD.md)."""
@@ -50,6 +53,7 @@ _TAGS: Mapping[str, _Tag] = MappingProxyType(
         ALPHA: _Tag(1, critical=True, least=1, most=MAX_FILE_BYTES),
         ICC: _Tag(2, critical=False, least=1, most=MAX_METADATA_BYTES),
         EDITS: _Tag(3, critical=True, least=2, most=MAX_EDITS_BYTES),
+        TILES: _Tag(5, critical=True, least=3, most=MAX_METADATA_BYTES),
     }
 )
 _NAMES: Mapping[int, str] = MappingProxyType({tag.number: name for name, tag in _TAGS.items()})
@@ -61,7 +65,7 @@ class Chunk:
     """One chunk.
 
     Attributes:
-        tag: "LATS", "ALPH", "ICCP" or "EDIT", or "x<number>" for a tag that this version does not know.
+        tag: "LATS", "ALPH", "ICCP", "EDIT" or "TILE", or "x<number>" for a tag that this version does not know.
         payload: the bytes inside.
         critical: True if a reader that does not know the tag must refuse the file.
     """
@@ -113,6 +117,15 @@ def pack_front(chunk: Chunk, *, last: bool) -> bytes:
     return bytes([head]) + (b"" if last else encode_varint(len(chunk.payload)))
 
 
+def tag_at(view: Buffer, pos: int) -> str | None:
+    """The name of the tag of the chunk that starts at `view[pos]`, not verified; None behind the end."""
+    return _name_of(view[pos] & _NUMBER) if pos < len(view) else None
+
+
+def _name_of(number: int) -> str:
+    return _NAMES.get(number, f"x{number}")
+
+
 def unpack_frame(view: Buffer, pos: int) -> Frame:
     """Find the borders of the chunk that starts at `view[pos]`. No byte of it is trusted yet.
 
@@ -125,7 +138,7 @@ def unpack_frame(view: Buffer, pos: int) -> Frame:
         raise TruncatedError("The file is cut: its last chunk is missing.", offset=total)
     head = view[pos]
     number, last = head & _NUMBER, bool(head & _LAST)
-    tag = _NAMES.get(number, f"x{number}")
+    tag = _name_of(number)
     start = pos + 1
     room = total - CHECK_BYTES
     if last:
@@ -198,8 +211,3 @@ class Rules:
             raise BitstreamError(f"There are two chunks {tag}.", offset=offset, chunk=tag)
         if tag != LATENTS and LATENTS in self._seen:
             raise BitstreamError(f"Chunk {tag} stands after the first {LATENTS}.", offset=offset, chunk=tag)
-
-    @property
-    def has_latents(self) -> bool:
-        """True once a latents chunk was admitted; without one there is no picture."""
-        return LATENTS in self._seen

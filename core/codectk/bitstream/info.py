@@ -48,7 +48,9 @@ class Info:
         grey: True if the source had one luminance channel.
         knobs: coded knobs by name.
         edits: amounts of the edits by name.
-        layers: bytes of each latents chunk, the base layer first; files of codecs without layers have one.
+        layers: bytes of each layer's chunk, the base layer first; files of codecs without layers have one.
+        tiles: for a picture in tiles, their count and, in pixels, the sides of one and the overlap of neighbors
+            ("count", "width", "height", "overlap"); None for one piece.
         complete: False if the end of the file is missing or damaged, and the layers listed can be decoded.
         chunks: the chunks in file order.
     """
@@ -69,6 +71,7 @@ class Info:
     knobs: Mapping[str, float | int]
     edits: Mapping[str, float]
     layers: tuple[int, ...]
+    tiles: Mapping[str, int] | None
     complete: bool
     chunks: tuple[ChunkInfo, ...]
 
@@ -86,7 +89,8 @@ def describe(data: Buffer) -> Info:
     """
     container = read_layers(data, 0)
     size = len(memoryview(data).cast("B"))
-    header = container.header
+    header, tiling = container.header, container.tiling
+    latents = tuple(n for chunk, n in zip(container.chunks, container.sizes, strict=True) if chunk.tag == LATENTS)
     coded = sum(len(payload) - DIGEST_BYTES for payload in container.payloads(LATENTS))
     return Info(
         codec=header.codec,
@@ -104,9 +108,8 @@ def describe(data: Buffer) -> Info:
         grey=header.grey,
         knobs=header.knobs,
         edits=container.edits,
-        layers=tuple(
-            size for chunk, size in zip(container.chunks, container.sizes, strict=True) if chunk.tag == LATENTS
-        ),
+        layers=latents if tiling is None else (sum(latents),),
+        tiles=None if tiling is None else {"count": len(tiling.lengths), **asdict(tiling.grid)},
         complete=container.complete,
         chunks=tuple(
             ChunkInfo(chunk.tag, size, chunk.critical)

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from os import SEEK_END
+from typing import BinaryIO, Literal
 
 from codectk.base.errors import BitstreamError, ChecksumError, FormatVersionError, LimitError, TruncatedError
 from codectk.base.limits import MAX_FILE_BYTES
-from codectk.bitstream.chunk import CHECK_BYTES, EDITS, LATENTS, Chunk, Rules, check_payload, unpack_frame
+from codectk.bitstream.chunk import (
+    CHECK_BYTES,
+    EDITS,
+    LATENTS,
+    TILES,
+    Chunk,
+    Rules,
+    check_payload,
+    tag_at,
+    unpack_frame,
+)
 from codectk.bitstream.edits import unpack_edits
 from codectk.bitstream.header import MAGIC, Header, unpack
+from codectk.bitstream.tiles import Tiling, check_tiles, unpack_tiling
 from codectk.bitstream.varint import Buffer
 
 
@@ -40,6 +53,12 @@ class Container:
     def edits(self) -> dict[str, float]:
         """Amounts of the edits by name; empty for a file without any."""
         return unpack_edits(self.payloads(EDITS)[0]) if self.payloads(EDITS) else {}
+
+    @property
+    def tiling(self) -> Tiling | None:
+        """How the picture is cut into tiles, each with a LATS of its own; None for one piece."""
+        found = self.payloads(TILES)
+        return unpack_tiling(found[0], self.header.width, self.header.height) if found else None
 
 
 def signature(data: Buffer) -> Literal["ctk", "not-ctk", "need-more"]:
@@ -73,24 +92,121 @@ def read(data: Buffer, *, prefix: bool = False) -> Container:
     view = memoryview(data).cast("B")
     if len(view) > MAX_FILE_BYTES:
         raise LimitError(f"The file has {len(view)} bytes, the most is {MAX_FILE_BYTES}.")
+    header, front = unpack(view)
+    pos, chunks, sizes, complete = front, [], [], False
+    for chunk, after, last in _chunks(view, front, prefix=prefix):
+        chunks.append(chunk)
+        sizes.append(after - pos)
+        pos, complete = after, last
+    if not any(chunk.tag == LATENTS for chunk in chunks):
+        if complete:
+            raise BitstreamError(f"The file has no chunk {LATENTS}.", offset=pos, chunk=LATENTS)
+        raise TruncatedError(f"The file is cut or damaged before its first {LATENTS} is whole.", offset=len(view))
+    check_tiles(chunks, header.width, header.height, complete=complete)
+    return Container(header, tuple(chunks), tuple(sizes), pos, complete)
+
+
+class TiledFile:
+    """The tiles of a file on a disk, one by one, without reading the rest of it; from `open_tiles`.
+
+    Attributes:
+        front: header and the chunks before the first tile, verified; `complete` is False.
+        tiling: how the picture is cut.
+    """
+
+    def __init__(self, file: BinaryIO, front: Container, tiling: Tiling) -> None:
+        self._file, self.front, self.tiling = file, front, tiling
+        self._starts = tiling.starts(front.data_len)
+
+    def payload(self, tile: int) -> bytes:
+        """The verified payload of a tile.
+
+        Raises:
+            ChecksumError: it is damaged.
+        """
+        self._file.seek(self._starts[tile])
+        payload = self._file.read(self.tiling.lengths[tile])
+        self.tiling.check(tile, payload)
+        return payload
+
+
+_FRONT_BYTES = 1 << 16
+
+
+def open_tiles(file: BinaryIO) -> TiledFile | None:
+    """Verify the front of a file and find its tiles; None for a file of one piece, which is read as a whole.
+
+    Args:
+        file: seekable, opened for reading bytes; it must stay open.
+
+    Raises:
+        BitstreamError: as `read`, and where the file is shorter or longer than its list of tiles says.
+    """
+    total = file.seek(0, SEEK_END)
+    want = _FRONT_BYTES
+    while True:
+        file.seek(0)
+        try:
+            found = _tiled_front(memoryview(file.read(want)))
+            break
+        except TruncatedError:
+            # A profile or a mask may make the front longer than what was read.
+            if want >= min(total, MAX_FILE_BYTES):
+                raise
+            want *= 4
+    if found is None:
+        return None
+    front, tiling = found
+    end = tiling.end(front.data_len)
+    if total < end:
+        raise TruncatedError(f"The file is cut: it has {total} bytes of {end}.", offset=total, chunk=LATENTS)
+    if total > end:
+        raise BitstreamError(f"The file has {total - end} bytes behind its last chunk.", offset=end)
+    return TiledFile(file, front, tiling)
+
+
+def _tiled_front(view: memoryview) -> tuple[Container, Tiling] | None:
+    """Header and chunks up to the list of tiles, and the list; None where latents come without one."""
     header, pos = unpack(view)
+    chunks, sizes = [], []
+    for chunk, after, _ in _chunks(view, pos, until=LATENTS):
+        chunks.append(chunk)
+        sizes.append(after - pos)
+        pos = after
+        if chunk.tag == TILES:
+            front = Container(header, tuple(chunks), tuple(sizes), pos, complete=False)
+            return front, unpack_tiling(chunk.payload, header.width, header.height)
+    return None
+
+
+def _chunks(
+    view: memoryview, pos: int, *, prefix: bool = False, until: str | None = None
+) -> Iterator[tuple[Chunk, int, bool]]:
+    """Each verified chunk of a file whose header ends at `pos`, the position after it, and whether it is the last.
+
+    Args:
+        view: the file.
+        pos: where the first chunk begins.
+        prefix: end quietly where the file does, or where a last chunk's check does not fit.
+        until: end before the first chunk with this tag.
+    """
     crc = zlib.crc32(view[:pos])
     rules = Rules()
-    chunks: list[Chunk] = []
-    sizes: list[int] = []
-    complete = False
-    while not complete:
+    last = False
+    while not last:
+        if until is not None and tag_at(view, pos) == until:
+            return
         try:
             frame = unpack_frame(view, pos)
         except TruncatedError:
             if prefix:
-                break
+                return
             raise
         crc = zlib.crc32(view[pos : frame.end], crc)
         after = frame.end + CHECK_BYTES
         if view[frame.end : after] != crc.to_bytes(CHECK_BYTES, "little"):
             if prefix and frame.last:
-                break
+                return
             what = "damaged or cut" if frame.last else "damaged"
             raise ChecksumError(
                 f"The check of chunk {frame.tag} does not fit: the file is {what}.", offset=frame.end, chunk=frame.tag
@@ -102,12 +218,5 @@ def read(data: Buffer, *, prefix: bool = False) -> Container:
         rules.admit(frame.tag, frame.critical, frame.end - frame.start, offset=pos)
         chunk = Chunk(frame.tag, bytes(view[frame.start : frame.end]), frame.critical)
         check_payload(chunk, offset=pos)
-        chunks.append(chunk)
-        sizes.append(after - pos)
-        complete = frame.last
-        pos = after
-    if not rules.has_latents:
-        if complete:
-            raise BitstreamError(f"The file has no chunk {LATENTS}.", offset=pos, chunk=LATENTS)
-        raise TruncatedError(f"The file is cut or damaged before its first {LATENTS} is whole.", offset=len(view))
-    return Container(header, tuple(chunks), tuple(sizes), pos, complete)
+        pos, last = after, frame.last
+        yield chunk, after, last
