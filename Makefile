@@ -26,7 +26,7 @@ test-compressai: $(VENV)-compressai/test.done  ## tests of plugins/compressai be
 check: $(VENV)/test.done  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy core/codectk
+	$(BIN)/mypy core/codectk plugins/*/codectk_* examples/*/codectk_*
 
 # Torch and its friends must come from one resolver run, so everything is installed by one command.
 $(VENV)/demo.done: pyproject.toml $(PLUGINS)

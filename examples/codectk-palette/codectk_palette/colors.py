@@ -15,7 +15,7 @@ from PIL import Image
 from codectk.base.types import Context
 from codectk.spec.stages import LatentSpec
 
-LATENTS = (LatentSpec("palette", None, None, "bytes"), LatentSpec("indexes", 1, 1, "labels"))
+LATENTS: tuple[LatentSpec, ...] = (LatentSpec("palette", None, None, "bytes"), LatentSpec("indexes", 1, 1, "labels"))
 
 MAX_COLORS = 4096
 """Largest palette; a picture with more colors is reduced to MAX_REDUCED of them."""

@@ -56,7 +56,7 @@ class Basis(nn.Module):
         self.components.copy_(vectors[:, order].T)
         self.deviation.copy_(variance[order].sqrt())
         cut = self.template.shape[-1]
-        mean, square = torch.zeros_like(self.template, dtype=torch.float64), 0.0
+        mean, square = (torch.zeros_like(self.template, dtype=torch.float64) for _ in range(2))
         for part in (self.mean + TRUNCATION * (w[:FEATURES] - self.mean)).split(BLOCK):
             feature = generator.low(part, cut).double()
             mean += feature.sum(0) / FEATURES

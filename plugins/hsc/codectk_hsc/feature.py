@@ -63,6 +63,8 @@ def pair(encoder: FeatureEncoder, decoder: FeatureDecoder) -> None:
     """Start as an orthogonal projection and its inverse, with silence beside them."""
     decoder.linear.weight.copy_(encoder.linear.weight.transpose(0, 1) / GAIN**2)
     for part in (encoder, decoder):
+        last = part.hidden[-1]
+        assert isinstance(last, nn.Conv2d) and last.bias is not None and part.linear.bias is not None
         part.linear.bias.zero_()
-        part.hidden[-1].weight.mul_(0.1)
-        part.hidden[-1].bias.zero_()
+        last.weight.mul_(0.1)
+        last.bias.zero_()

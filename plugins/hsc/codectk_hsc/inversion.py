@@ -86,8 +86,8 @@ class InversionEncoder(nn.Module):
             nn.Linear(c.hidden, c.slots * c.components),
         )  # fmt: skip
         self.regression = Regression(c, middle)
-        nn.init.zeros_(self.styles[-1].weight)
-        nn.init.zeros_(self.styles[-1].bias)
+        for parameter in self.styles[-1].parameters():
+            nn.init.zeros_(parameter)
         self.look = nn.Conv2d(c.channels, COLLECTED, 1)
         self.feature = nn.Sequential(
             normalize(c.trunk + COLLECTED), nn.LeakyReLU(SLOPE), conv3x3(c.trunk + COLLECTED, c.channels)

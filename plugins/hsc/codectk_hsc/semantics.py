@@ -67,4 +67,6 @@ def _begin(linear: nn.Linear, hidden: nn.Sequential, matrix: Tensor) -> None:
     """Start near a linear map that makes sense, with silence beside it."""
     linear.weight.mul_(0.1).add_(matrix)
     linear.bias.zero_()
-    hidden[-1].weight.mul_(0.1)
+    last = hidden[-1]
+    assert isinstance(last, nn.Linear)
+    last.weight.mul_(0.1)

@@ -147,7 +147,7 @@ def fit(
             if scenes and step % 2:
                 loss = loss + 0.5 * _scenes(head, segmenter.backbone, scenes, rng)
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             nn.utils.clip_grad_norm_(head.parameters(), 1.0)
             optimizer.step()
             schedule.step()

@@ -44,7 +44,7 @@ class Down(nn.Module):
         self.conv_groups = nn.Sequential(
             nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2), GDN(out_channels)
         )
-        self.sal = SAL(out_channels)
+        self.sal: nn.Module = SAL(out_channels)
         self.channels, self.stride, self.shortcut = out_channels, stride, shortcut
 
     def forward(self, x: Tensor) -> Tensor:
@@ -62,7 +62,7 @@ class Up(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int = 0, shortcut: bool = False):
         super().__init__()
-        self.sal = SAL(in_channels)
+        self.sal: nn.Module = SAL(in_channels)
         if kernel:
             upsample: nn.Module = subpixel(in_channels, out_channels, kernel)
         else:
@@ -108,6 +108,7 @@ class WindowAttention(nn.Module):
         nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
         at = torch.stack(torch.meshgrid(torch.arange(window), torch.arange(window), indexing="ij")).flatten(1)
         delta = at[:, :, None] - at[:, None, :] + window - 1
+        self.index: Tensor
         self.register_buffer("index", delta[0] * (2 * window - 1) + delta[1], persistent=False)
 
     def mask(self, height: int, width: int, device: torch.device) -> Tensor:

@@ -64,10 +64,10 @@ class Network(nn.Module):
     def _wake_side_information(self) -> None:
         """Start with codes of several units: codes that all round to zero say nothing and never learn to speak."""
         for encoder in filter(None, (self.entropy_model.h_a, self.analysis.g_ab, self.analysis.g_ab2)):
-            for layer in encoder:
-                if isinstance(layer, nn.Conv2d):
-                    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            encoder[-1].weight.mul_(4)
+            layers = [layer for layer in encoder.children() if isinstance(layer, nn.Conv2d)]
+            for layer in layers:
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            layers[-1].weight.mul_(4)
 
     def codec(self, weights_hash: str = "", device: str = "cpu") -> Stages:
         """The stages wired together, sharing this network's weights."""

@@ -68,6 +68,7 @@ class Synthesis(nn.Module):
         self.linear = LinearSynthesis(config.latent) if config.linear else None
         if self.linear is not None:
             head = self.g_s1[-2]
+            assert isinstance(head, nn.Conv2d) and head.bias is not None
             with torch.no_grad():  # the first pictures are those of the linear path
                 head.weight.mul_(0.1)
                 head.bias.zero_()

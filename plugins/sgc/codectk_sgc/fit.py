@@ -93,7 +93,7 @@ def fit(
             said = second(torch.relu(first(x[some] / spread))) * units + base
             loss = bits(said, answers[some]).mean()
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
             schedule.step()
     # The integers are rounded down, so half a step is added.

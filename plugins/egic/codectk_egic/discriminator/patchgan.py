@@ -92,7 +92,7 @@ class PatchGan(nn.Module):
         for layer in halving:
             x = F.leaky_relu(layer(x), 0.2)
         x = F.leaky_relu(last(F.pad(x, (0, 1, 0, 1))), 0.2)  # an even kernel at stride 1 needs one more
-        return self.out(x)  # type: ignore[no-any-return]
+        return self.out(x)
 
     def generator_loss(self, fake: Tensor, labels: Tensor | None, latents: Mapping[str, Tensor]) -> Tensor:
         """Non-saturating loss of the codec's pictures: float32 (B,)."""

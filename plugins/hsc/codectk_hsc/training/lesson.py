@@ -63,14 +63,14 @@ def lesson(network: Network, name: str, batch: Batch) -> Mapping[str, Tensor]:
     found = network.analysis.invert(degrade(batch.pictures))
     network.analysis.domain.observe(found.y)
     terms = _inversion(network, found, truth)
-    found, truth = (type(all_)(*(value[::CODED] for value in all_)) for all_ in (found, truth))
+    found, truth = Inverted(*(value[::CODED] for value in found)), Face(*(value[::CODED] for value in truth))
     meter = Meter(batch.noise[::CODED])
     layers = _layers(len(network.config.slices))
     values = {CORE: found.core, FEATURE: found.y, LAYERS: layers}
     latents = network.entropy_model.code(meter, values, Context(network.config.side, network.config.side))
     styled = network.synthesis.styled(latents[CORE])
     restored = network.synthesis.restored(styled, latents[FEATURE])
-    bits = [part.mean() for part in meter.by_layer]
+    bits = [torch.as_tensor(part).mean() for part in meter.by_layer]
     style_error = _style_error(network, styled.styles, truth.styles)
     feature_error = _feature_error(network, restored.feature, truth.feature)
     values_of_feature = truth.feature[0].numel()
