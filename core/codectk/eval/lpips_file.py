@@ -12,7 +12,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from codectk.base.errors import CodectkError, UsageError, WeightsError
+from codectk.base.errors import CodectkError, UsageError
+from codectk.weights.pickles import read_state
 from codectk.weights.tensors import save_tensors
 
 
@@ -28,17 +29,10 @@ def convert(backbone: Path, heads: Path, target: Path) -> None:
         WeightsError: a file cannot be read, or the two are not LPIPS v0.1 with AlexNet.
         OutputError: the file cannot be written.
     """
-    import torch
-
     from codectk.eval.perceptual import Lpips
     from codectk.nn.lpips import LPIPS
 
-    state = {}
-    for path in (backbone, heads):
-        try:
-            state.update(torch.load(path, map_location="cpu", weights_only=True))
-        except Exception as error:  # a pickle can fail in any way
-            raise WeightsError(f"{path} is no file of tensors.") from error
+    state = read_state(backbone) | read_state(heads)
     arrays = {name: value.numpy() for name, value in state.items() if name.startswith(("features.", "lin"))}
     Lpips(LPIPS(arrays)).refuse_others(f"{backbone} with {heads}")
     save_tensors(target, arrays, {"metric": "LPIPS v0.1, AlexNet"})

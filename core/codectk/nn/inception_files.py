@@ -11,7 +11,6 @@ of another Inception must not be reported as FID.
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -20,7 +19,7 @@ import torch
 
 from codectk.base.errors import WeightsError
 from codectk.nn.inception import BLOCKS, SIDE, STEM, Inception
-from codectk.weights.archive import read_archive
+from codectk.weights.pickles import is_script, read_script, read_state
 from codectk.weights.store import sha256_of
 from codectk.weights.tensors import load_tensors
 
@@ -80,15 +79,9 @@ def read_arrays(path: str | os.PathLike[str]) -> Mapping[str, np.ndarray]:
     """
     if Path(path).suffix == ".safetensors":
         return load_tensors(path)
-    if zipfile.is_zipfile(path) and _is_script(path):
-        return dict(_renamed(read_archive(path)))
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        return {name: value.numpy() for name, value in state.items() if isinstance(value, torch.Tensor)}
-    except OSError as error:
-        raise WeightsError(f"the file {path} cannot be read: {error.strerror or error}.") from error
-    except Exception as error:  # a pickle can fail in any way
-        raise WeightsError(f"{path} is no file of tensors.") from error
+    if is_script(path):
+        return dict(_renamed(read_script(path)))
+    return {name: value.numpy() for name, value in read_state(path).items()}
 
 
 def pattern() -> torch.Tensor:
@@ -113,11 +106,6 @@ _MOMENTS = (0.29751, 0.49025)
 
 _FEATURES = {441: 2.79898, 478: 4.67979, 888: 2.57122, 1000: 0.0834, 1777: 0.00317}
 """Some features of `pattern`."""
-
-
-def _is_script(path: str | os.PathLike[str]) -> bool:
-    with zipfile.ZipFile(path) as archive:
-        return any(name.endswith("/constants.pkl") for name in archive.namelist())
 
 
 def _renamed(arrays: Mapping[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:

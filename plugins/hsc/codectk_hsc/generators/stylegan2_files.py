@@ -7,10 +7,7 @@ safetensors file. Their usual pickles hold code and are refused.
 
 from __future__ import annotations
 
-import pickle
 import re
-import warnings
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +17,7 @@ import torch
 from torch import Tensor
 
 from codectk.base.errors import WeightsError
+from codectk.weights.pickles import read_checkpoint
 from codectk.weights.tensors import load_tensors
 from codectk_hsc.generators.arrays import frozen, leading, mean_style
 from codectk_hsc.generators.interface import NARROW
@@ -27,6 +25,12 @@ from codectk_hsc.generators.stylegan2 import FIR, MappingNetwork, StyleGAN2
 
 OFFICIAL = "synthesis.b4.const"
 """A tensor that tells the official layout."""
+
+ADVICE = (
+    "if you trust it, open it with the program it comes from, write torch.save(G_ema.state_dict(), 'generator.pt'), "
+    "and use that file"
+)
+"""For a pickle with more in it than tensors."""
 
 _KERNEL = re.compile(r"(^|\.)(kernel|resample_filter)$")
 _MEANS = ("mean", "latent_avg", "mapping.w_avg")
@@ -83,17 +87,7 @@ def _contents(path: Path) -> Mapping[str, Any]:
     except WeightsError:
         if path.suffix == ".safetensors" or not path.is_file():
             raise
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of newer pickle protocols, before they are refused
-            state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except pickle.UnpicklingError as error:
-        raise WeightsError(
-            f"{path} is refused: its pickle holds more than tensors and could run code; if you trust it, open it with "
-            "the program it comes from, write torch.save(G_ema.state_dict(), 'generator.pt'), and use that file."
-        ) from error
-    except Exception as error:  # a damaged archive fails in many ways
-        raise WeightsError(f"{path} cannot be read as a checkpoint: {' '.join(str(error).split())}") from error
+    state = read_checkpoint(path, advice=ADVICE)
     if not isinstance(state, Mapping):
         raise WeightsError(f"{path} holds a {type(state).__name__} instead of a state dict.")
     return state

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import pickle
 import shutil
 import tempfile
-import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import torch
 from torch import Tensor
 
 from codectk.base.errors import WeightsError
+from codectk.weights.pickles import read_state
 
 State = dict[str, Tensor]
 
 BOOKKEEPING = ("pytorch_lightning.", "lightning.", "lightning_fabric.", "omegaconf.", "numpy.", "ldm.", "taming.")
 """Where the classes come from whose objects lie beside the weights in checkpoints of PyTorch Lightning."""
+
+ADVICE = (
+    "if you trust it, open it with the program it comes from, write "
+    "torch.save({'state_dict': model.state_dict()}, 'weights.ckpt'), and give that file"
+)
+"""For a checkpoint with more in it than weights."""
 
 _SPARE = 64 << 20
 """Bytes that unpacking leaves free on the disk."""
@@ -77,51 +80,9 @@ def _unpack(path: Path, member: zipfile.ZipInfo, target: Path) -> None:
         raise WeightsError(f"{path} cannot be unpacked: {_line(error)}.") from error
 
 
-class _Inert:
-    """Stands for an object that is not needed: takes whatever it is made of and keeps nothing."""
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> _Inert:
-        return super().__new__(cls)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        pass
-
-    def __setstate__(self, state: Any) -> None:
-        pass
-
-
 def _state(path: Path, where: str) -> State:
-    try:
-        mapped = zipfile.is_zipfile(path)
-        foreign = sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path)) if mapped else []
-        if refused := [name for name in foreign if not name.startswith(BOOKKEEPING)]:
-            raise _refusal(where, refused[0])
-        with (
-            torch.serialization.safe_globals([(_Inert, name) for name in foreign]),
-            warnings.catch_warnings(),
-        ):
-            warnings.simplefilter("ignore")  # of newer pickle protocols, before they are refused
-            # Mapped, so that what is not needed (weights before averaging, optimizers) is never read.
-            state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-    except WeightsError:
-        raise
-    except pickle.UnpicklingError as error:
-        raise _refusal(where) from error
-    except Exception as error:  # a damaged archive fails in many ways
-        raise WeightsError(f"{where} cannot be read as a checkpoint: {_line(error)}.") from error
-    if isinstance(state, Mapping) and isinstance(state.get("state_dict"), Mapping):
-        state = state["state_dict"]
-    if not isinstance(state, Mapping):
-        raise WeightsError(f"{where} holds a {type(state).__name__} instead of tensors by name.")
-    return {str(name): value for name, value in state.items() if isinstance(value, Tensor)}
-
-
-def _refusal(where: str, name: str = "") -> WeightsError:
-    what = f"it holds {name}, which" if name else "it is no checkpoint, or holds more than weights, which"
-    return WeightsError(
-        f"{where} is refused: {what} could run code; if you trust it, open it with the program it comes from, write "
-        "torch.save({'state_dict': model.state_dict()}, 'weights.ckpt'), and give that file."
-    )
+    # What is not needed (weights before averaging, optimizers) is never read.
+    return read_state(path, where=where, ignored=BOOKKEEPING, advice=ADVICE)
 
 
 def _line(error: BaseException) -> str:
