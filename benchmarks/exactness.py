@@ -100,8 +100,9 @@ def lively(exact: bool, values: Mapping[str, Any], context: Context) -> Network:
         spread[rat.k_sp_gen[-1]] = 0.3  # multiplies features
     for net in model.cc_scale_transforms:
         # integers: index / 8, so 32 +- 16; floats: a standard deviation, nothing below 0.11
-        spread[net[-1]] = 2.0 if exact else 30.0
-        net[-1].bias.fill_(4.0 if exact else 30.0)
+        last = [layer for layer in net if layer in spread][-1]
+        spread[last] = 2.0 if exact else 30.0
+        last.bias.fill_(4.0 if exact else 30.0)
 
     def fit(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         unit = 2.0**-layer.out_bits if isinstance(layer, ExactConv2d) else 1.0
@@ -193,7 +194,7 @@ class Bench:
                 "p_mid": 8.0 * torch.randn(BATCH, SMALL.code_mid[-1], GRID**2, 1),
                 "p_deep": 8.0 * torch.randn(BATCH, SMALL.code_deep[-1], GRID**2, 1),
             }
-            regions = grid_regions(GRID, BATCH, height // 16, width // 16)
+            regions = grid_regions(GRID, BATCH, height // 16, width // 16, torch.empty(0))
             self.network = lively(exact, {**self.values, "regions": regions}, self.context)
         self.z: np.ndarray | None = None
 
@@ -208,7 +209,7 @@ class Bench:
             name: value[chosen].to(setting.device, memory_format=layout) for name, value in self.values.items()
         }
         batch, _, height, width = values["y"].shape
-        values["regions"] = grid_regions(GRID, batch, height, width, setting.device)
+        values["regions"] = grid_regions(GRID, batch, height, width, values["y"])
         recorder = Recorder(model, 0 if alone else setting.place, self.z)
         hooks = [net.register_forward_hook(recorder.mean) for net in model.cc_mean_transforms]
         try:

@@ -6,7 +6,7 @@ import graphlib
 import subprocess
 import sys
 
-ABOVE = ("base", "bitstream", "coding", "picture", "weights", "spec", "plugins", "pipeline", "api")
+ABOVE = ("base", "bitstream", "coding", "picture", "weights", "spec", "programs", "plugins", "pipeline", "api")
 """Rooms without torch, in order; `api` is the one file that stands for the pipeline."""
 
 RANK = {room: rank for rank, room in enumerate((*ABOVE, "nn", "train", "testing", "cli", "__main__"))}

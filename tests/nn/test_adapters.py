@@ -14,10 +14,11 @@ from codectk.nn.adapters.build import KINDS, build
 from codectk.nn.adapters.channels import ChannelAdapter
 from codectk.nn.adapters.labels import LabelResize, fill, majority
 from codectk.nn.chain import CodingChain
-from codectk.nn.coders import Meter, tensor_coder
+from codectk.nn.coders import Meter
 from codectk.nn.label_maps import LabelMapCoder
 from codectk.nn.priors import FactorizedPrior, table_costs
 from codectk.pipeline import catalog
+from codectk.programs.values import value_coder
 from codectk.spec.stages import LatentSpec
 
 pytestmark = pytest.mark.portable
@@ -98,10 +99,10 @@ def test_label_maps_come_back(height: int, width: int):
     coder.prior.tables = coder.prior.build_tables()
     stored, encoder = Meter(), Encoder()
     assert torch.equal(coder.code(stored, labels, height, width), labels)
-    coder.code(tensor_coder(encoder, "cpu"), labels, height, width)
+    coder.code(value_coder(encoder, torch.empty(0)), labels, height, width)
     (payload,) = encoder.finish()
     decoder = Decoder([payload])
-    assert torch.equal(coder.code(tensor_coder(decoder, "cpu"), None, height, width), labels)
+    assert torch.equal(coder.code(value_coder(decoder, torch.empty(0)), None, height, width), labels)
     torch.testing.assert_close(trained.bits, stored.bits, rtol=0.01, atol=0.1)
     assert abs(len(payload) * 8 - float(stored.bits)) < 96
 

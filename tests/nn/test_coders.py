@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from codectk.base.errors import WeightsError
+from codectk.base.errors import ContractError, WeightsError
 from codectk.coding.coder import Decoder, Encoder
 from codectk.coding.coder import Meter as Counter
-from codectk.nn.coders import Meter, tensor_coder
+from codectk.nn.coders import Meter
 from codectk.nn.priors import FactorizedPrior, GaussianPrior, Prior
+from codectk.programs.values import StoredPrior, ValueCoder, code_channels, value_coder
 
 pytestmark = pytest.mark.portable
 
@@ -116,14 +117,14 @@ def test_layers_pass_from_tensors_to_the_coder():
     _, factorized = ready()
     channel, value = torch.zeros(1, 4, 1, 1), torch.ones(1, 4, 1, 1)
     encoder = Encoder()
-    tensors = tensor_coder(encoder, "cpu")
+    tensors = value_coder(encoder, torch.empty(0))
     tensors.code(channel, value, factorized)
     assert tensors.layer(True)
     tensors.code(channel, 2 * value, factorized)
     assert not tensors.layer(False)
     payloads = encoder.finish()
     assert len(payloads) == 2
-    tensors = tensor_coder(Decoder(payloads), "cpu")
+    tensors = value_coder(Decoder(payloads), torch.empty(0))
     assert torch.equal(tensors.code(channel, None, factorized), value)
     assert tensors.layer(None)
     assert torch.equal(tensors.code(channel, None, factorized), 2 * value)
@@ -143,11 +144,11 @@ def test_a_meter_cannot_decode():
 def program(coder: object, value: Tensor | None, z: Tensor | None) -> tuple[Tensor, Tensor, int]:
     """One coding program with everything a real one does, in any reading."""
     gaussian, factorized = ready()
-    tensors = tensor_coder(coder, "cpu")  # type: ignore[arg-type]
+    tensors = value_coder(coder, torch.empty(0))  # type: ignore[arg-type]
     flag = tensors.raw(None if value is None else 5, 3)
     channel = torch.arange(4).view(1, 4, 1, 1).expand(1, 4, 3, 2)
     z = tensors.code(channel, z, factorized)
-    index = torch.arange(60.0).view(1, 5, 4, 3) + z.mean()  # between tables: both ends take the nearer one
+    index = torch.arange(60.0).view(1, 5, 4, 3) + z.mean().round()
     index = index.clamp(0, 63).to(memory_format=torch.channels_last)
     return tensors.code(index, value, gaussian), z, flag
 
@@ -179,16 +180,16 @@ def test_escapes_cost_more_than_what_is_expected():
     costs = []
     for value in (0.0, 60.0, 6000.0):
         counter = Counter()
-        tensor_coder(counter, "cpu").code(torch.tensor([20]), torch.tensor([value]), gaussian)
+        value_coder(counter, torch.empty(0)).code(torch.tensor([20]), torch.tensor([value]), gaussian)
         costs.append(counter.bits)
     assert costs[0] < 5 < 12 < costs[1] < costs[2] < 60
 
 
 def test_a_meter_stays_itself_and_others_are_carried():
     meter = Meter()
-    assert tensor_coder(meter, "cpu") is meter
+    assert value_coder(meter, torch.empty(0)) is meter
     with pytest.raises(WeightsError, match="'y' has no coding tables"):
-        tensor_coder(Encoder(), "cpu").code(torch.zeros(1), torch.zeros(1), GaussianPrior("y"))
+        value_coder(Encoder(), torch.empty(0)).code(torch.zeros(1), torch.zeros(1), GaussianPrior("y"))
 
 
 def test_only_integers_cross_the_border():
@@ -204,5 +205,47 @@ def test_only_integers_cross_the_border():
 
     gaussian, _ = ready()
     x = torch.randn(2, 3, 4, 5).to(memory_format=torch.channels_last)
-    back = tensor_coder(Border(), "cpu").code(x.abs(), x.double().requires_grad_(), gaussian)
+    back = value_coder(Border(), torch.empty(0), rounds=True).code(x.abs(), x.double().requires_grad_(), gaussian)
     assert torch.equal(back, torch.round(x))
+
+
+@pytest.mark.parametrize("wrong", [0.5, 10.000001, float("nan")])
+def test_a_table_index_that_is_no_whole_number_is_refused(wrong: float):
+    """Rounded in silence, it would be another table on another machine."""
+    gaussian, _ = ready()
+    index, value = torch.tensor([3.0, wrong]), torch.zeros(2)
+    with pytest.raises(ContractError, match=r"table index of 'y' is not a whole number: what a portable codec"):
+        value_coder(Encoder(), value).code(index, value, gaussian)
+    with pytest.raises(ContractError, match="not a whole number"):
+        value_coder(Encoder(), np.zeros(1)).code(index.numpy(), value.numpy(), gaussian)
+
+
+@pytest.mark.parametrize("coder", [Meter(), value_coder(Encoder(), torch.empty(0))], ids=["training", "writing"])
+def test_values_come_back_within_the_bound_of_the_program(coder: ValueCoder):
+    gaussian, _ = ready()
+    value = torch.tensor([[[[-300.2, 7.4, 256.0, 255.0]]]])
+    coded = coder.code(torch.full_like(value, 40), value, gaussian, 255)
+    assert coded.flatten().tolist() == [-255, 7, 255, 255]
+
+
+def test_channels_are_coded_around_their_medians_where_they_are():
+    _, factorized = ready()
+    factorized.medians.copy_(torch.tensor([0.25, -1.5, 0, 40]).view(1, 4, 1, 1))
+    there = torch.tensor([[True, False, True]])[:, None, :, None]
+    values = torch.randn(1, 4, 3, 1, generator=torch.Generator().manual_seed(0)) + factorized.medians
+    coded = code_channels(Meter(), values, factorized, there, None)
+    assert torch.equal(coded, torch.round(values - factorized.medians) + factorized.medians)
+    some = there[0, 0, :, 0]
+    encoder, counter, meter = Encoder(), Counter(), Meter()
+    for coder in (value_coder(encoder, values), value_coder(counter, values), meter):
+        assert torch.equal(
+            code_channels(coder, values[:, :, some], factorized, there[:, :, some], None), coded[:, :, some]
+        )
+    all_of_them = Meter()
+    code_channels(all_of_them, values, factorized, there, None)
+    assert torch.equal(all_of_them.bits, meter.bits), "absent ones cost nothing"
+    decoder = Decoder(encoder.finish())
+    stored = StoredPrior("z", factorized.tables, factorized.medians.numpy())
+    read = code_channels(value_coder(decoder, np.zeros(1)), None, stored, there[:, :, some].numpy(), None)
+    decoder.finish()
+    assert isinstance(read, np.ndarray) and np.array_equal(read, coded[:, :, some].numpy())

@@ -16,7 +16,6 @@ from codectk.base.errors import ContractError, WeightsError
 from codectk.nn.exact import (
     ACCUMULATOR_LIMIT,
     ACTIVATION_MAX,
-    BITS,
     WEIGHT_MAX,
     ExactConv2d,
     ExactIGDN,
@@ -27,6 +26,7 @@ from codectk.nn.exact import (
     freeze,
     requantize,
 )
+from codectk.programs.slices import BITS
 
 pytestmark = pytest.mark.portable
 

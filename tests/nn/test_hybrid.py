@@ -199,7 +199,7 @@ def test_a_hybrid_resumes_and_survives_its_checkpoint(tones, folder: Path):
 
 GLOBE = """
 import torch
-from codectk.nn.coders import tensor_coder
+from codectk.programs.values import value_coder
 from codectk.nn.priors import FactorizedPrior
 from codectk.spec.hooks import hookimpl
 from codectk.spec.stages import LatentSpec
@@ -227,7 +227,7 @@ class Coding(torch.nn.Module):
     def code(self, coder, values, ctx):
         batch = 1 if values is None else len(values["core"])
         index = torch.arange(6).view(1, 6, 1, 1).expand(batch, -1, -1, -1)
-        coder = tensor_coder(coder, "cpu")
+        coder = value_coder(coder, torch.empty(0))
         return {"core": coder.code(index, None if values is None else values["core"], self.prior)}
 
 @hookimpl

@@ -1,49 +1,18 @@
-"""The three readings of an entropy model's program, on tensors.
-
-`Meter` is the training reading. For encoding and decoding, `tensor_coder` lets a program written on tensors
-drive one of `codectk.coding`'s coders: whole arrays cross the border as int32 on the CPU, and nothing else does.
-"""
+"""The training reading of a coding program: bits as a differentiable function of tensors."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from codectk.base.errors import WeightsError
 from codectk.nn.priors import Prior
-from codectk.nn.quantize import round_ste
-from codectk.spec.stages import SymbolCoder
+from codectk.nn.quantize import clamp_ste, round_ste
+from codectk.programs.values import ValueCoder
 
 
-class TensorCoder(Protocol):
-    """What an entropy model's program sees."""
-
-    def code(self, index: Tensor, value: Tensor | None, prior: Prior) -> Tensor:
-        """Code one array of integers.
-
-        Args:
-            index: table index per symbol in any dtype; between two tables, a `Meter` interpolates where the prior
-                can, and the others take the nearer one.
-            value: real values that are rounded and coded, or None to decode.
-            prior: the probability model.
-
-        Returns:
-            float32 integers of `index`'s shape.
-        """
-        ...
-
-    def raw(self, value: int | None, bits: int) -> int: ...
-
-    def layer(self, more: bool | None) -> bool:
-        """As `SymbolCoder.layer`; in training, `more` holds for the whole batch."""
-        ...
-
-
-class Meter:
+class Meter(ValueCoder):
     """Adds up -log2 p and passes rounded values on with straight-through gradients.
 
     Args:
@@ -67,7 +36,8 @@ class Meter:
         """Bits per sample of all layers, float32 (B,), or 0.0 before the first symbol."""
         return sum(self.by_layer[1:], start=self.by_layer[0])
 
-    def code(self, index: Tensor, value: Tensor | None, prior: Prior) -> Tensor:
+    def code(self, index: Tensor, value: Tensor | None, prior: Prior, bound: int | None = None) -> Tensor:
+        """As `ValueCoder.code`; a real index lies between two tables, and the prior interpolates where it can."""
         if value is None:
             raise ValueError("a Meter has nothing to decode from")
         self._check_open()
@@ -77,7 +47,8 @@ class Meter:
             bits = bits * prior.crop_share
         self.by_layer[-1] = self.by_layer[-1] + bits
         self.by_label[prior.label] = self.by_label.get(prior.label, 0.0) + float(bits.detach().mean())
-        return round_ste(value)
+        symbols = round_ste(value)
+        return symbols if bound is None else clamp_ste(symbols, -bound, bound)
 
     def _noise(self, value: Tensor) -> Tensor:
         assert self.generators is not None
@@ -103,31 +74,3 @@ class Meter:
     def _check_open(self) -> None:
         if self._ended:
             raise ValueError("nothing can be coded after the last layer")
-
-
-class _ArrayCoder:
-    """Carries tensors to an integer coder and back."""
-
-    def __init__(self, coder: SymbolCoder, device: torch.device | str):
-        self.coder, self.device = coder, device
-
-    def code(self, index: Tensor, value: Tensor | None, prior: Prior) -> Tensor:
-        if prior.tables is None:
-            raise WeightsError(f"the prior '{prior.label}' has no coding tables; export the checkpoint first.")
-        indices = index.round().to("cpu", torch.int32).numpy()
-        symbols = None
-        if value is not None:
-            symbols = np.ascontiguousarray(torch.round(value).to("cpu", torch.int32).numpy())
-        coded = self.coder.code(np.ascontiguousarray(indices), symbols, prior.tables)
-        return torch.from_numpy(np.ascontiguousarray(coded)).to(self.device, torch.float32)
-
-    def raw(self, value: int | None, bits: int) -> int:
-        return self.coder.raw(value, bits)
-
-    def layer(self, more: bool | None) -> bool:
-        return self.coder.layer(more)
-
-
-def tensor_coder(coder: SymbolCoder | TensorCoder, device: torch.device | str) -> TensorCoder:
-    """A tensor view of any coder; a `Meter` already is one."""
-    return coder if isinstance(coder, Meter) else _ArrayCoder(coder, device)

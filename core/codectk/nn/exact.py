@@ -23,9 +23,8 @@ from torch import Tensor, nn
 from codectk.base.errors import ContractError, WeightsError
 from codectk.nn.convolution import convolve, plain_sums
 from codectk.nn.quantize import clamp_ste, round_ste
+from codectk.programs.slices import BITS
 
-BITS = 6
-"""Default fractional bits of activations."""
 ACTIVATION_MAX = 1023
 """Default bound of integer activations."""
 WEIGHT_MAX = 127
@@ -174,26 +173,41 @@ class ExactTable(nn.Module):
         function: the real function, differentiable, used to build the table and in training.
         in_bits, in_max: input integers lie in [-in_max, in_max]; larger ones are clamped.
         out_bits: fractional bits of the output.
+        from_bits: fractional bits of what comes in, where they are others than the table's: it is rounded.
     """
 
-    def __init__(self, function: Callable[[Tensor], Tensor], *, in_bits: int, in_max: int, out_bits: int):
+    def __init__(
+        self,
+        function: Callable[[Tensor], Tensor],
+        *,
+        in_bits: int,
+        in_max: int,
+        out_bits: int,
+        from_bits: int | None = None,
+    ):
         super().__init__()
         self.function = function
         self.in_bits, self.in_max, self.out_bits = in_bits, in_max, out_bits
+        self.from_bits = in_bits if from_bits is None else from_bits
         self.table: Tensor | None
         self.register_buffer("table", None)
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.from_bits != self.in_bits:
+            x = round_ste(x * 2.0 ** (self.in_bits - self.from_bits))
         x = clamp_ste(x, -self.in_max, self.in_max)
         if self.table is not None:
             return self.table[(x + self.in_max).long()]
+        return self._computed(x)
+
+    def _computed(self, x: Tensor) -> Tensor:
         return round_ste(self.function(x * 2.0**-self.in_bits) * 2.0**self.out_bits)
 
     @torch.no_grad()
     def freeze(self) -> None:
         """Compute the table once; it is stored with the weights from then on, and stays as it is."""
         if self.table is None:
-            self.install(self(torch.arange(-self.in_max, self.in_max + 1, dtype=torch.float32)))
+            self.install(self._computed(torch.arange(-self.in_max, self.in_max + 1, dtype=torch.float32)))
 
     def install(self, table: Tensor) -> None:
         """Use a stored table of 2 * in_max + 1 integers."""

@@ -1,8 +1,4 @@
-"""Lossless coding of label maps: each label from the two that are known beside it.
-
-Contexts are the labels to the left and above (or the border), with one table each. The map is coded along its
-anti-diagonals, so that a whole diagonal is one call of the coder.
-"""
+"""The trained part of coding label maps without loss (`codectk.programs.label_maps`)."""
 
 from __future__ import annotations
 
@@ -11,15 +7,16 @@ import torch
 from torch import Tensor, nn
 
 from codectk.coding.tables import Tables
-from codectk.nn.coders import TensorCoder
 from codectk.nn.priors import LIKELIHOOD_MIN, Prior, table_costs, to_counts
+from codectk.programs.label_maps import code_label_map
+from codectk.programs.values import ValueCoder
 
 LIKELY = 3.0
 """Logit that each neighbor adds to its own label before training."""
 
 
 class LabelPrior(Prior):
-    """A table of probabilities for each pair of neighbors.
+    """A table of probabilities for each pair of neighbors, at left * (classes + 1) + above.
 
     Args:
         label: accounting name.
@@ -34,10 +31,6 @@ class LabelPrior(Prior):
         logits[own, :, own] += LIKELY
         logits[:, own, own] += LIKELY
         self.logits = nn.Parameter(logits.flatten(0, 1))
-
-    def index(self, left: Tensor, above: Tensor) -> Tensor:
-        """Table index of labels int64, any shape."""
-        return left * (self.classes + 1) + above
 
     def bits(self, value: Tensor, index: Tensor) -> Tensor:
         """`value` is a label, perhaps with noise of less than a half."""
@@ -56,7 +49,7 @@ class LabelPrior(Prior):
 
 
 class LabelMapCoder(nn.Module):
-    """Codes label maps; see the module's text.
+    """Codes label maps, see `codectk.programs.label_maps`.
 
     Args:
         classes: labels are below this number.
@@ -67,17 +60,8 @@ class LabelMapCoder(nn.Module):
         super().__init__()
         self.prior = LabelPrior(label, classes)
 
-    def code(self, coder: TensorCoder, labels: Tensor | None, height: int, width: int) -> Tensor:
+    def code(self, coder: ValueCoder, labels: Tensor | None, height: int, width: int) -> Tensor:
         """Code labels int64 (B, height, width), or decode a map (1, height, width) when None."""
-        prior, device = self.prior, self.prior.logits.device
-        batch = 1 if labels is None else labels.shape[0]
-        known = torch.full((batch, height + 1, width + 1), prior.classes, device=device)
-        for diagonal in range(height + width - 1):
-            row = torch.arange(max(0, diagonal - width + 1), min(height - 1, diagonal) + 1, device=device)
-            column = diagonal - row
-            index = prior.index(known[:, row + 1, column], known[:, row, column + 1])
-            here = None if labels is None else labels[:, row, column].float()
-            coded = coder.code(index, here, prior)
-            # A crafted file may hold escape codes for labels that there are not; the digest refuses them later.
-            known[:, row + 1, column + 1] = coded.detach().round().long().clamp(0, prior.classes - 1)
-        return known[:, 1:, 1:]
+        prior = self.prior
+        known: Tensor = code_label_map(coder, labels, prior, prior.classes, height, width, prior.logits)
+        return known

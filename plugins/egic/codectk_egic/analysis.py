@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from codectk.base.types import Context
 from codectk.nn.gain import Gain
 from codectk.nn.linear import LinearAnalysis
-from codectk.spec.stages import LatentSpec
 from codectk_egic.config import Config
+from codectk_egic.program import latent_specs
 from codectk_egic.swin import Channels, PatchEmbed, down_layers
 
 LOW_GAIN, HIGH_GAIN = 0.25, 1.2
@@ -49,8 +49,3 @@ class Analysis(nn.Module):
 
     def __call__(self, x: Tensor, condition: Any, ctx: Context) -> Mapping[str, Any]:
         return self.finish(self.prepare(x, condition, ctx), ctx)
-
-
-def latent_specs(config: Config) -> tuple[LatentSpec, ...]:
-    """What analysis, entropy model and synthesis agree on."""
-    return (LatentSpec("y", config.latent, 16),)

@@ -1,8 +1,4 @@
-"""Entropy model: hyperprior and channel-wise autoregressive slices (ChARM, without latent residual prediction).
-
-    z                 factorized prior; z = h_a(y)
-    means, scales     h_s(z)
-    slice i           mean and scale index from the features and the slices before it
+"""The networks of the coding program (`codectk_egic.program`), as modules.
 
 `small` runs everything behind z in integers, `full` in the paper's float networks.
 """
@@ -10,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -17,38 +14,42 @@ from torch import Tensor, nn
 
 from codectk.base.types import Context
 from codectk.nn.blocks import conv3x3
-from codectk.nn.charm import ChannelSlices, ExactArithmetic, FloatArithmetic
-from codectk.nn.coders import tensor_coder
+from codectk.nn.charm import ChannelSlices, IntegerNetworks
 from codectk.nn.exact import exact_math
 from codectk.nn.priors import SCALE_LEVELS, FactorizedPrior
 from codectk.nn.quantize import clamp_ste
-from codectk_egic.analysis import latent_specs
+from codectk.programs.slices import REALS
+from codectk_egic import program
 from codectk_egic.config import Config
+from codectk_egic.program import latent_specs
 from codectk_egic.swin import BasicLayer, Channels, PatchEmbed, PatchSplitting, PatchUnpack, down_layers
 
 Z_START = 8.0
 """z starts at several units: codes that all round to zero say nothing and never learn to speak."""
 
 
-class Exact(ExactArithmetic):
+class Integers(IntegerNetworks):
     """Integers in float32."""
+
+    z_start = Z_START
 
     def __init__(self, config: Config):
         super().__init__(config.parameter_nets[0])
         self.config = config
-        self.z_start = Z_START
 
     def hyper_decoder(self) -> nn.Module:
         c = self.config
         return Both(self.latent_decoder(c.hyper, c.hyper_features) for _ in range(2))
 
 
-class Float(FloatArithmetic):
+class Float:
     """The paper's float networks: Swin layers, and ReLU between 3x3 convolutions that end in scale indices."""
+
+    numbers = REALS
+    z_start = 1.0
 
     def __init__(self, config: Config):
         self.config = config
-        self.z_start = 1.0
 
     def hyper_decoder(self) -> nn.Module:
         c = self.config
@@ -62,10 +63,18 @@ class Float(FloatArithmetic):
         a, b = self.config.parameter_nets[part]
         return nn.Sequential(conv3x3(seen, a), nn.ReLU(), conv3x3(a, b), nn.ReLU(), conv3x3(b, out))
 
-    scale_net = mean_net
+    def scale_net(self, seen: int, out: int, part: int) -> nn.Sequential:
+        return nn.Sequential(*self.mean_net(seen, out, part), ScaleRange())
 
-    def scale_index(self, scale: Tensor) -> Tensor:
-        return clamp_ste(scale, 0, SCALE_LEVELS - 1)
+    def context_table(self) -> nn.Module:
+        return nn.Identity()
+
+
+class ScaleRange(nn.Module):
+    """Real scale indices, clamped to those that there are."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return clamp_ste(x, 0, SCALE_LEVELS - 1)
 
 
 class Both(nn.ModuleList):
@@ -76,36 +85,25 @@ class Both(nn.ModuleList):
 
 
 class EntropyModel(ChannelSlices):
-    """See the module's text. Latents: `y` float32 (B, M, h, w)."""
+    """See `codectk_egic.program.code`."""
 
     compact = ("h_a",)
 
     def __init__(self, config: Config):
-        arithmetic = Exact(config) if config.exact else Float(config)
-        super().__init__(arithmetic, config.slices, config.support, config.hyper_features, own_view=config.own_view)
-        self.arithmetic: Exact | Float = arithmetic
+        networks = Integers(config) if config.exact else Float(config)
+        super().__init__(networks, config.slices, config.support, config.hyper_features, own_view=config.own_view)
+        self.z_start = networks.z_start
         self.portable = config.exact
         self.without_knobs = frozenset() if config.exact else frozenset({"quality"})
         self.needs = self.gives = latent_specs(config)
         embed = PatchEmbed(config.latent, config.hyper_analysis[0].dim, 2)
         layers = down_layers(config.hyper_analysis, config.head_dim, config.mlp_ratio)
         self.h_a = Channels(nn.Sequential(embed, *layers))
-        self.h_s = arithmetic.hyper_decoder()
+        self.h_s = networks.hyper_decoder()
         self.prior_z = FactorizedPrior("z", config.hyper)
 
+    def exactly(self) -> AbstractContextManager[None]:
+        return exact_math(self.prior_z.medians.device)
+
     def code(self, coder: Any, values: Mapping[str, Any] | None, ctx: Context) -> Mapping[str, Any]:
-        device = self.prior_z.matrices[0].device
-        coder, arithmetic = tensor_coder(coder, device), self.arithmetic
-        y = z = None
-        batch = 1
-        if values is not None:
-            y = values["y"]
-            batch = y.shape[0]
-            z = self.h_a(arithmetic.hyper_input(y)).float() * arithmetic.z_start
-        with exact_math(device):
-            channel = torch.arange(self.prior_z.channels, device=device).view(1, -1, 1, 1)
-            at = channel.expand(batch, -1, ctx.height // 64, ctx.width // 64)
-            z = coder.code(at, None if z is None else z - self.prior_z.medians, self.prior_z)
-            hyper = arithmetic.enter(arithmetic.value(z, self.prior_z), ctx.knobs.get("quality"))
-            means, scales = self.h_s(hyper).chunk(2, 1)
-            return {"y": self.code_slices(coder, y, means, scales)}
+        return program.code(self, coder, values, ctx)

@@ -15,8 +15,9 @@ from codectk.base.types import Context
 from codectk.nn.gain import Gain
 from codectk.nn.linear import LinearSynthesis
 from codectk.spec.stages import LatentSpec
-from codectk_egic.analysis import HIGH_GAIN, LOW_GAIN, latent_specs
+from codectk_egic.analysis import HIGH_GAIN, LOW_GAIN
 from codectk_egic.config import Config
+from codectk_egic.program import latent_specs
 from codectk_egic.swin import BasicLayer, Channels, PatchUnpack, up_layers
 
 

@@ -12,10 +12,10 @@ from codectk.base.types import Context
 from codectk_hsc.basis import Basis
 from codectk_hsc.config import Config
 from codectk_hsc.editing.directions import moved
-from codectk_hsc.entropy import CORE, FEATURE, latent_specs
 from codectk_hsc.feature import FeatureDecoder
 from codectk_hsc.generators.interface import Generator
 from codectk_hsc.holder import Holder
+from codectk_hsc.program import CORE, FEATURE, latent_specs
 from codectk_hsc.semantics import SemanticDecoder
 
 

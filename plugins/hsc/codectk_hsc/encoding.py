@@ -12,9 +12,9 @@ from codectk.base.types import Context
 from codectk_hsc.config import Config
 from codectk_hsc.decoding import Synthesis
 from codectk_hsc.domain import LIMIT, Domain
-from codectk_hsc.entropy import CORE, FEATURE, LAYERS, latent_specs
 from codectk_hsc.feature import FeatureEncoder
 from codectk_hsc.inversion import InversionEncoder, shrink
+from codectk_hsc.program import CORE, FEATURE, LAYERS, latent_specs
 from codectk_hsc.semantics import SemanticEncoder
 
 QUALITY_MAX = 100.0

@@ -1,39 +1,24 @@
-"""The coding program: the core code, then the slices of y, each a layer of the file.
-
-    core          factorized prior
-    means, scales an integer network of the core code: it takes the place of a hyperprior
-    slice i       mean and scale index from these and the slices before it
-
-Everything is in integers. A file may end after any slice; the means predicted from what is there take the place of
-the rest.
-"""
+"""The networks of the coding program (`codectk_hsc.program`), as modules."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from codectk.base.types import Context
-from codectk.nn.charm import VALUE_MAX, ChannelSlices, ExactArithmetic
-from codectk.nn.coders import tensor_coder
+from codectk.nn.charm import ChannelSlices, IntegerNetworks
 from codectk.nn.exact import ExactConv2d, ExactSubpixel, exact_math
 from codectk.nn.priors import FactorizedPrior
-from codectk.spec.stages import LatentSpec
+from codectk.programs.slices import VALUE_MAX
+from codectk_hsc import program
 from codectk_hsc.config import Config
-
-CORE, FEATURE, LAYERS = "core", "y", "layers"
-"""Names of the latents, and of the number of layers that the analysis asks for."""
+from codectk_hsc.program import CORE, latent_specs
 
 CORNER = 4
 """Side of the map that the core code is unfolded to before it is upsampled."""
-
-
-def latent_specs(config: Config) -> tuple[LatentSpec, ...]:
-    """Both latents, whose size does not depend on the picture's: core (1, core, 1, 1), y (1, latent, cut, cut)."""
-    return LatentSpec(CORE, config.core, None, "factorized"), LatentSpec(FEATURE, config.latent, None)
 
 
 class CorePrior(nn.Module):
@@ -57,24 +42,17 @@ class CorePrior(nn.Module):
 
 
 class EntropyModel(ChannelSlices):
-    """See the module's text."""
+    """See `codectk_hsc.program.code`."""
 
     def __init__(self, config: Config):
-        arithmetic = ExactArithmetic(config.parameter_nets)
-        super().__init__(arithmetic, config.slices, len(config.slices), config.prior, layered=True)
-        self.arithmetic: ExactArithmetic = arithmetic
-        self.side = config.cut
+        networks = IntegerNetworks(config.parameter_nets)
+        super().__init__(networks, config.slices, len(config.slices), config.prior, layered=True)
         self.needs = self.gives = latent_specs(config)
         self.core_prior = CorePrior(config)
         self.prior_core = FactorizedPrior(CORE, config.core)
 
+    def exactly(self) -> AbstractContextManager[None]:
+        return exact_math(self.prior_core.medians.device)
+
     def code(self, coder: Any, values: Mapping[str, Any] | None, ctx: Context) -> Mapping[str, Any]:
-        device = self.prior_core.matrices[0].device
-        coder = tensor_coder(coder, device)
-        core, y, layers = (None, None, None) if values is None else (values[name] for name in (CORE, FEATURE, LAYERS))
-        batch = 1 if core is None else len(core)
-        with exact_math(device):
-            channel = torch.arange(self.prior_core.channels, device=device).view(1, -1, 1, 1)
-            core = coder.code(channel.expand(batch, -1, 1, 1), core, self.prior_core)
-            means, scales = self.core_prior(self.arithmetic.value(core, self.prior_core)).chunk(2, 1)
-            return {CORE: core, FEATURE: self.code_slices(coder, y, means, scales, layers)}
+        return program.code(self, coder, values)

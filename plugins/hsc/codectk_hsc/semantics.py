@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codectk.nn.charm import VALUE_MAX
+from codectk.programs.slices import VALUE_MAX
 from codectk_hsc.config import Config
 
 SLOPE = 0.2

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from codectk.base.types import Context
 from codectk.nn.gain import Gain
 from codectk.nn.linear import LinearAnalysis
-from codectk.spec.stages import LatentSpec
 from codectk_segpic import prototypes
 from codectk_segpic.config import Config
 from codectk_segpic.layers import WAM, Down
+from codectk_segpic.program import latent_specs
 from codectk_segpic.rat import RAT, NoRAT
 from codectk_segpic.regions import AREA_SLACK, Regions, regions_of
 
@@ -101,16 +101,3 @@ class Analysis(nn.Module):
 
     def __call__(self, x: Tensor, condition: Regions | Tensor, ctx: Context) -> Mapping[str, Any]:
         return self.finish(self.prepare(x, condition, ctx), ctx)
-
-
-def latent_specs(config: Config) -> tuple[LatentSpec, ...]:
-    """What analysis, entropy model and synthesis agree on."""
-    y = LatentSpec("y", config.latent, 16)
-    if not config.has("regions"):
-        return (y,)
-    return (
-        y,
-        LatentSpec("p_mid", config.code_mid[-1], None, "factorized"),
-        LatentSpec("p_deep", config.code_deep[-1], None, "factorized"),
-        LatentSpec("regions", None, None, "labels"),
-    )

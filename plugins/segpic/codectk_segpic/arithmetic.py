@@ -1,4 +1,4 @@
-"""SegPIC's networks behind the latents, in integers (`Exact`) or in the paper's float form (`Float`)."""
+"""SegPIC's networks behind the latents, of integers (`Integers`) or in the paper's float form (`Float`)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from itertools import pairwise
 from torch import nn
 
 from codectk.nn.blocks import conv3x3, subpixel
-from codectk.nn.charm import ExactArithmetic, FloatArithmetic, HalfTanh
+from codectk.nn.charm import HalfTanh, IntegerNetworks, ScaleIndex
+from codectk.programs.slices import REALS
 from codectk_segpic import prototypes
 from codectk_segpic.config import Config
 from codectk_segpic.rat import RAT, ExactRAT, NoRAT
 
 
-class Exact(ExactArithmetic):
+class Integers(IntegerNetworks):
     """Integers in float32."""
 
     def __init__(self, config: Config):
@@ -45,8 +46,10 @@ class Exact(ExactArithmetic):
         return ExactRAT(c.hyper_features, c.hyper_features, c.rat_deep) if c.has("rat") else NoRAT()
 
 
-class Float(FloatArithmetic):
+class Float:
     """The paper's float networks (GELU between 3x3 convolutions)."""
+
+    numbers = REALS
 
     def __init__(self, config: Config):
         self.config = config
@@ -96,7 +99,11 @@ class Float(FloatArithmetic):
             layers += [conv3x3(a, b), nn.GELU()]
         return nn.Sequential(*layers, conv3x3(widths[-1], out))
 
-    scale_net = mean_net
+    def scale_net(self, seen: int, out: int, part: int) -> nn.Sequential:
+        return nn.Sequential(*self.mean_net(seen, out, part), ScaleIndex())
 
     def lrp_net(self, seen: int, out: int, part: int) -> nn.Module:
         return nn.Sequential(*self.mean_net(seen, out, part), HalfTanh())
+
+    def context_table(self) -> nn.Module:
+        return nn.Identity()

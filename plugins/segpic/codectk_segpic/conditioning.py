@@ -34,10 +34,10 @@ class Conditioning(nn.Module):
             grid = int(ctx.knobs["grid"])
             if grid not in GRIDS:
                 raise UsageError(f"grid must be one of {', '.join(map(str, GRIDS))}, not {grid}.")
-            return grid_regions(grid, batch, height, width, x.device)
+            return grid_regions(grid, batch, height, width, x)
         if torch.rand(()) < self.p_grid:
             grid = (1, 2, 4)[int(torch.randint(3, ()))]
-            return grid_regions(grid, batch, height, width, x.device)
+            return grid_regions(grid, batch, height, width, x)
         return Regions(kmeans_regions(x, height, width, self.clusters), self.clusters)
 
 

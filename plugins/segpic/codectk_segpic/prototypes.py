@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from codectk.nn.blocks import GDN
-from codectk.nn.charm import VALUE_MAX
 from codectk.nn.exact import ExactConv2d, ExactIGDN
+from codectk.programs.slices import VALUE_MAX
 
 
 class Silence(nn.Module):

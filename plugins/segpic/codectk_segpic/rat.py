@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from codectk.nn.exact import (
     ACTIVATION_MAX,
-    BITS,
     ExactConv2d,
     ExactTable,
     exact_mean,
     requantize,
 )
 from codectk.nn.quantize import clamp_ste
+from codectk.programs.slices import BITS
 
 
 def dynamic_depthwise(u: Tensor, kernels: Tensor) -> Tensor:

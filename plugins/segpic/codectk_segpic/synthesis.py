@@ -18,9 +18,10 @@ from codectk.nn.blocks import conv3x3
 from codectk.nn.gain import Gain
 from codectk.nn.linear import LinearSynthesis
 from codectk.spec.stages import LatentSpec
-from codectk_segpic.analysis import HIGH_GAIN, LOW_GAIN, latent_specs
+from codectk_segpic.analysis import HIGH_GAIN, LOW_GAIN
 from codectk_segpic.config import Config
 from codectk_segpic.layers import WAM, Up
+from codectk_segpic.program import latent_specs
 from codectk_segpic.rat import RAT, NoRAT
 from codectk_segpic.regions import Regions
 

@@ -11,15 +11,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codectk.nn.charm import CONTEXT_BITS, LATENT_BITS, VALUE_MAX
+from codectk.nn.charm import CONTEXT_BITS
 from codectk.nn.exact import ACTIVATION_MAX, ExactConv2d, ExactTable, freeze
-from codectk.nn.priors import FactorizedPrior
-from codectk_segpic.arithmetic import Exact, Float
+from codectk.programs.slices import INTEGERS, LATENT_BITS, REALS, VALUE_MAX, code_slices
+from codectk.programs.values import ValueCoder
+from codectk_segpic.arithmetic import Integers
 from codectk_segpic.config import SMALL
 
 pytestmark = pytest.mark.portable
 
-EXACT, FLOAT = Exact(SMALL), Float(SMALL)
+EXACT = Integers(SMALL)
 
 
 def test_residual_prediction_table_is_the_rounded_function():
@@ -53,33 +54,67 @@ def test_layers_follow_each_other_within_bounds():
 
 
 @settings(max_examples=60, deadline=None)
+@given(st.integers(-(2**20), 2**20))
+def test_later_networks_see_a_decoded_latent_rounded_to_their_grid(known: int):
+    """From 1/64 to 1/16, half to even, bounded; then asinh on 1/64."""
+    table = EXACT.context_table()
+    x = torch.tensor([float(known)])
+    trained = table(x).item()
+    freeze(table)
+    rounded = max(-ACTIVATION_MAX, min(ACTIVATION_MAX, round(Fraction(known, 4))))
+    assert table(x).item() == trained == round(np.arcsinh(np.float64(rounded / 2**CONTEXT_BITS)) * 64)
+
+
+class Slices:
+    """One slice whose networks say constants, on numpy arrays."""
+
+    numbers, slices, support, own_view, layered, prior_y = INTEGERS, (2,), 0, False, False, None
+
+    def __init__(self, mean: int, residual: int):
+        self.cc_mean_transforms = [lambda x: np.full_like(x, mean)]
+        self.cc_scale_transforms = [np.zeros_like]
+        self.lrp_transforms = [lambda x: np.full_like(x[:, :2], residual)]
+        self.context = np.zeros_like
+
+
+class Symbols(ValueCoder):
+    """Decodes one number all over, and remembers what it was to code."""
+
+    def __init__(self, symbol: int):
+        self.symbol = symbol
+
+    def code(self, index, value, prior, bound=None):
+        self.seen = value
+        return np.full_like(index, self.symbol)
+
+    def raw(self, value, bits): ...
+
+    def layer(self, more): ...
+
+
+@settings(max_examples=60, deadline=None)
 @given(st.integers(-(2**17), 2**17), st.integers(-8191, 8191), st.integers(-32, 32))
 def test_a_decoded_latent_lies_on_its_grid(symbol: int, mean: int, residual: int):
-    known = EXACT.reconstruct(torch.tensor(float(symbol)), torch.tensor(float(mean))) + residual
-    assert known.item() == 64 * symbol + mean + residual
-    assert EXACT.latent_value(known).item() == float(Fraction(64 * symbol + mean + residual, 64))
-    expected = max(-ACTIVATION_MAX, min(ACTIVATION_MAX, round(Fraction(64 * symbol + mean + residual, 4))))
-    assert EXACT.as_input(known).item() == expected
-    assert EXACT.mean_value(torch.tensor(float(mean))).item() == mean / 64
-    assert CONTEXT_BITS == 4
+    features, coder = np.zeros((1, 2, 1, 1), np.float32), Symbols(symbol)
+    y = code_slices(Slices(mean, residual), coder, features + 7, features, features)
+    assert y.dtype == np.float32 and set(y.flatten().tolist()) == {float(Fraction(64 * symbol + mean + residual, 64))}
+    assert set(coder.seen.flatten().tolist()) == {7 - mean / 64}
 
 
 @pytest.mark.parametrize("quality, level", [(0, -16), (50, 0), (100, 16), (73.44, 8), (51.5625, 0), (54.6875, 2)])
 def test_the_quality_enters_as_an_integer(quality: float, level: int):
     z = torch.randn(1, 3, 2, 2).round()
-    entered = EXACT.enter(z, quality)
+    entered = INTEGERS.enter(z, quality)
     assert torch.equal(entered[:, :3], z)
     assert torch.equal(entered[:, 3:], torch.full((1, 1, 2, 2), float(level)))
 
 
 def test_every_picture_of_a_batch_enters_with_its_quality():
-    entered = EXACT.enter(torch.zeros(3, 1, 2, 2), torch.tensor([0.0, 50.0, 100.0]))
+    entered = INTEGERS.enter(torch.zeros(3, 1, 2, 2), torch.tensor([0.0, 50.0, 100.0]))
     assert entered[:, 1, 0, 0].tolist() == [-16, 0, 16]
 
 
-def test_values_are_bounded_integers_or_symbols_with_medians():
-    prior = FactorizedPrior("z", 2)
-    prior.medians.copy_(torch.tensor([0.25, -1.5]).view(1, 2, 1, 1))
-    symbols = torch.tensor([[[[-300.0]], [[7.0]]]])
-    assert EXACT.value(symbols, prior).flatten().tolist() == [-255, 7]
-    assert FLOAT.value(symbols, prior).flatten().tolist() == [-299.75, 5.5]
+def test_real_networks_take_things_as_they_are():
+    z = torch.randn(1, 3, 2, 2)
+    assert REALS.enter(z, None) is z and REALS.hyper_input(z) is z and torch.equal(REALS.real(z), z)
+    assert torch.equal(INTEGERS.hyper_input(z), torch.asinh(z)) and torch.equal(INTEGERS.real(64 * z), z)

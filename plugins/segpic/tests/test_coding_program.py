@@ -56,7 +56,7 @@ def exported(trained: Network) -> Network:
 
 def values(grid: int, batch: int = 1, seed: int = 0) -> dict[str, Any]:
     generator = torch.Generator().manual_seed(seed)
-    regions = grid_regions(grid, batch, HEIGHT // 16, WIDTH // 16)
+    regions = grid_regions(grid, batch, HEIGHT // 16, WIDTH // 16, torch.empty(0))
 
     def normal(scale: float, *shape: int) -> Tensor:
         return scale * torch.randn(batch, *shape, generator=generator)

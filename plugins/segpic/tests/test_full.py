@@ -9,12 +9,13 @@ import torch
 from codectk.base.errors import WeightsError
 from codectk.base.types import Context
 from codectk.coding.coder import Encoder
-from codectk.nn.coders import Meter, tensor_coder
+from codectk.nn.coders import Meter
 from codectk.nn.exact import ExactConv2d
 from codectk.nn.priors import FactorizedPrior, GaussianPrior
 from codectk.nn.storage import install, to_arrays
 from codectk.pipeline import wire
 from codectk.pipeline.stages import forward
+from codectk.programs.values import value_coder
 from codectk_segpic.checkpoint import PRIORS, canonical_name, load, official_name
 from codectk_segpic.config import FULL
 from codectk_segpic.network import Network, build
@@ -105,7 +106,7 @@ def test_the_whole_network_computes_what_the_published_one_does(tiny, reference,
 
 def test_grid_cells_are_plain_means_and_masks_are_not(tiny):
     features = torch.rand(1, 3, 8, 8)
-    grid = grid_regions(2, 1, 8, 8)
+    grid = grid_regions(2, 1, 8, 8, torch.empty(0))
     cells = grid.pool(features, tiny.analysis.cell_slack)
     assert torch.allclose(cells[0, :, 1, 0], features[0, :, :4, 4:].mean((1, 2)), atol=1e-6)
     masked = Regions(grid.ids, grid.count).pool(features, tiny.analysis.cell_slack)
@@ -129,7 +130,8 @@ def test_a_scale_is_coded_with_the_nearest_table():
 
     prior, spy = GaussianPrior("y"), Spy()
     prior.tables = prior.build_tables()
-    tensor_coder(spy, "cpu").code(torch.tensor([0.4, 10.6, 62.9]), torch.zeros(3), prior)
+    index, zeros = torch.tensor([0.4, 10.6, 62.9]), torch.zeros(3)
+    value_coder(spy, zeros, rounds=True).code(index, zeros, prior)
     assert spy.index.tolist() == [0, 11, 63]
 
 

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codectk.nn.exact import ACCUMULATOR_LIMIT, ACTIVATION_MAX, BITS, LEAK, ExactConv2d, exact_math, freeze
+from codectk.nn.exact import ACCUMULATOR_LIMIT, ACTIVATION_MAX, LEAK, ExactConv2d, exact_math, freeze
+from codectk.programs.slices import BITS
 from codectk_segpic.rat import RAT, ExactRAT, dynamic_depthwise
 
 pytestmark = pytest.mark.portable

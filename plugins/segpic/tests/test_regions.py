@@ -18,7 +18,7 @@ side = st.integers(1, 40)
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(GRIDS), side, side)
 def test_a_grid_covers_everything_with_equal_cells(grid: int, height: int, width: int):
-    regions = grid_regions(grid, 2, height, width)
+    regions = grid_regions(grid, 2, height, width, torch.empty(0))
     down, across = min(grid, height), min(grid, width)
     assert regions.grid == grid and regions.count == down * across
     assert regions.ids.shape == (2, height, width) and regions.ids.dtype == torch.int64
@@ -45,7 +45,7 @@ def test_finer_maps_are_nearest(height: int, width: int, factor: int, more: int)
 @pytest.mark.parametrize("masks", [False, True])
 def test_pooling_and_expansion_against_loops(masks: bool):
     # of seven masks, 5 and 6 do not occur
-    regions = Regions(torch.randint(0, 5, (3, 4, 6)), 7) if masks else grid_regions(4, 3, 4, 6)
+    regions = Regions(torch.randint(0, 5, (3, 4, 6)), 7) if masks else grid_regions(4, 3, 4, 6, torch.empty(0))
     features = torch.randn(3, 2, 8, 12)
     fine = regions.at(8, 12)
     pooled = regions.pool(features)
@@ -66,7 +66,7 @@ def test_pooling_and_expansion_against_loops(masks: bool):
 
 def test_expanding_integers_only_moves_them():
     codes = torch.randint(-255, 256, (1, 16, 16, 1)).float()
-    regions = grid_regions(4, 1, 12, 8)
+    regions = grid_regions(4, 1, 12, 8, torch.empty(0))
     expanded = regions.expand(codes, 12, 8)
     assert set(expanded[0, 3].unique().tolist()) == set(codes[0, 3].unique().tolist())
 

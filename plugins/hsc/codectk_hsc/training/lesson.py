@@ -20,8 +20,8 @@ from codectk.base.types import Context
 from codectk.nn.coders import Meter
 from codectk_hsc.decoding import Face
 from codectk_hsc.encoding import Inverted
-from codectk_hsc.entropy import CORE, FEATURE, LAYERS
 from codectk_hsc.generators.interface import reduced
+from codectk_hsc.program import CORE, FEATURE, LAYERS
 from codectk_hsc.training.degrade import degrade
 from codectk_hsc.training.faces import draw_styles
 
