@@ -198,6 +198,28 @@ def test_a_plugin_that_trips_over_garbage_gives_a_sentence(ready):
     assert isinstance(caught.value.__cause__, KeyError)
 
 
+@pytest.mark.parametrize(
+    ("error", "expected", "sentence"),
+    [
+        (IndexError("too far"), BitstreamError, r"cannot paint what the file says \(IndexError: too far\); .* damaged"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), MemoryError, "allocate"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), MemoryError, "out of memory"),
+        (MemoryError("no"), MemoryError, "no"),
+        (UsageError("Not so."), UsageError, "Not so"),
+    ],
+)
+def test_a_synthesis_that_trips_gives_a_sentence(ready, error, expected, sentence):
+    class Trips:
+        needs = ready.codec.synthesis.needs
+
+        def __call__(self, latents: Any, ctx: Context) -> Any:
+            raise error
+
+    container = read(encode_picture(ready, PICTURE))
+    with pytest.raises(expected, match=sentence):
+        decode_container(container, replace(ready, codec=replace(ready.codec, synthesis=Trips())))
+
+
 def test_two_payloads_are_refused(ready):
     container = read(encode_picture(ready, PICTURE))
     twice = write(container.header, [*container.chunks, Chunk.of("LATS", b"more")])

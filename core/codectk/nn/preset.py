@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from codectk.base.errors import UsageError, WeightsError
+from codectk.base.errors import CodectkError, UsageError, WeightsError
 from codectk.nn.backend import move
+from codectk.nn.bounded import Bounded, OversizeError
 from codectk.nn.memory import keep_freed_memory
 from codectk.nn.storage import install
 from codectk.spec.stages import Stages
@@ -60,9 +61,19 @@ def _codec(path: Path, sha256: str, build: Build, device: str) -> Stages:
 
 
 def _network(path: Path, build: Build) -> nn.Module:
-    """The untrained network that a file's metadata describe: `options` (JSON), or `config` alone."""
+    """The untrained network that a file's metadata describe: `options` (JSON), or `config` alone.
+
+    Shapes are compared afterwards, so what is built first must not be larger than the file could fill.
+    """
     metadata = read_metadata(path)
+    told = {"config": metadata["config"]} if "config" in metadata else {}
     try:
-        return build({"config": metadata.get("config", ""), **json.loads(metadata.get("options", "{}"))})
-    except (UsageError, ValueError, TypeError) as error:
+        with Bounded(path.stat().st_size):
+            return build({**told, **json.loads(metadata.get("options", "{}"))})
+    except CodectkError as error:
+        if not isinstance(error, UsageError | OversizeError):
+            raise
         raise WeightsError(f"{path} is for a network that the installed plugin cannot build: {error}") from error
+    except Exception as error:  # options of strangers may lead a builder anywhere
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise WeightsError(f"{path} is for a network that the installed plugin cannot build: {reason}") from error

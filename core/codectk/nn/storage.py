@@ -25,6 +25,9 @@ from codectk.nn.exact import ExactConv2d, exact_modules, freeze
 from codectk.nn.priors import FactorizedPrior, Prior
 
 INTEGER_TYPES = {"int_weight": np.int8, "int_bias": np.int32, "shift": np.int8, "table": np.int16}
+MAX_CELLS = 1 << 26
+"""Most cells of the rectangle that holds all tables of a prior."""
+
 Arrays = dict[str, np.ndarray]
 
 
@@ -170,6 +173,8 @@ def _unpack(parts: Mapping[str, np.ndarray]) -> Tables:
     total = parts["frequencies"].shape
     if sizes.ndim != 1 or sizes.size == 0 or sizes.min() < 1 or total != (sizes.sum(),):
         raise WeightsError("the coding tables' sizes do not add up.")
+    if sizes.size * int(sizes.max()) > MAX_CELLS:  # one long table among many short ones is a small file
+        raise WeightsError(f"the coding tables would have more than {MAX_CELLS:,} cells.")
     frequencies = np.zeros((sizes.size, int(sizes.max())), np.int32)
     frequencies[np.arange(sizes.max())[None] < sizes[:, None]] = parts["frequencies"]
     return Tables(frequencies, sizes.astype(np.int32), parts["offsets"])

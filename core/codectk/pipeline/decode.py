@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -75,8 +76,9 @@ def decode_settings(
     alpha = decode_alpha(metadata[ALPHA], header.height, header.width) if ALPHA in metadata else None
     for knobs in resolved:
         ctx = replace(known, knobs=knobs, edits=edits)
-        x = stages.synthesize(ready.codec, latents, ctx)
-        painted = crop(_pixels(ready.codec, x, ctx), header.height, header.width)
+        with _guarded(ready, "paint what the file says"):
+            pixels = _pixels(ready.codec, stages.synthesize(ready.codec, latents, ctx), ctx)
+        painted = crop(pixels, header.height, header.width)
         pixels = to_uint8(to_neutral(painted) if header.grey else painted)
         yield Picture(pixels, alpha=alpha, grey=header.grey, icc=metadata.get(ICC))
 
@@ -101,19 +103,27 @@ def decode_latents(container: Container, ready: Ready, *, layers: int | None = N
     _check_layers(container, codec, layers)
     ctx = coding_context(header, ready)
     decoder = Decoder(payloads, layers=layers)
-    try:
+    with _guarded(ready, "decode the payload"):
         latents = stages.code(codec, decoder, None, ctx)
+    decoder.finish()
+    return latents
+
+
+@contextmanager
+def _guarded(ready: Ready, doing: str) -> Iterator[None]:
+    """A crafted payload may lead a plugin's own arithmetic anywhere; the person decoding still gets a sentence."""
+    try:
+        yield
     except (CodectkError, MemoryError):
         raise
     except Exception as error:
-        # A crafted payload may lead a plugin's own arithmetic anywhere; the person decoding still gets a sentence.
+        if "out of memory" in str(error) or "can't allocate memory" in str(error):  # as torch says it
+            raise MemoryError(str(error)) from error
         raise BitstreamError(
-            f"Codec '{codec.id}' cannot decode the payload ({type(error).__name__}: {error}); "
+            f"Codec '{ready.codec.id}' cannot {doing} ({type(error).__name__}: {error}); "
             f"the file is damaged or was made by another version of {ready.distribution}.",
             chunk=LATENTS,
         ) from error
-    decoder.finish()
-    return latents
 
 
 def coding_context(header: Header, ready: Ready) -> Context:

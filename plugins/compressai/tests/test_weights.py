@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
-import threading
+import email.message
+import urllib.response
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -69,21 +68,20 @@ def test_damaged_weights_are_refused(bring: Callable[..., tuple[str, Any]]):
 
 @pytest.fixture
 def published(lively: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """The zoo's address of the codec leads to a server here; the value is the file it has."""
+    """The zoo's address of the codec leads to a file here, which is the value."""
     folder = tmp_path / "web"
     folder.mkdir()
     torch.save(lively("mbt2018-mean").state_dict(), folder / "new")
     path = (folder / "new").rename(folder / f"mbt2018-mean-4-{sha256_of(folder / 'new')[:8]}.pth.tar")
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
-    monkeypatch.setattr(http.server.SimpleHTTPRequestHandler, "log_message", lambda *_: None)
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}/{path.name}"
-        monkeypatch.setitem(image.model_urls["mbt2018-mean"]["mse"], 4, url)
-        yield path
-        server.shutdown()
+    url = f"https://example.org/{path.name}"
+    monkeypatch.setitem(image.model_urls["mbt2018-mean"]["mse"], 4, url)
+
+    def opened(address: str, timeout: float) -> Any:
+        assert address == url
+        return urllib.response.addinfourl(path.open("rb"), email.message.Message(), url)
+
+    monkeypatch.setattr("urllib.request.urlopen", opened)
+    return path
 
 
 def test_pull_and_use(published: Path, tmp_path: Path):
