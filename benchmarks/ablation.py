@@ -79,7 +79,7 @@ def train_missing(runs: Sequence[tuple[str, int]], data: Sequence[str], out: Pat
         if begun and load_checkpoint(folder / "checkpoint.pt")["step"] >= steps:
             continue
         Console(stderr=True).print(f"{variant}, seed {seed}")
-        outcome = train(from_dict(recipe_for(variant, steps, seed)), data, folder, resume=begun)
+        outcome = train(from_dict(recipe_for(variant, steps, seed)).on(data), folder, resume=begun)
         if outcome.signal:
             raise SystemExit(128 + outcome.signal)
 

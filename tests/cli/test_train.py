@@ -41,6 +41,7 @@ def work(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("args", "paths", "rest"),
     [
+        (("r", "--data", "a", "b", "--validate", "v", "w", "-o", "x"), ("a", "b"), "x"),
         (("r", "--data", "a", "b", "-o", "x"), ("a", "b"), "x"),
         (("--data", "a", "-o", "x", "r", "--data=b"), ("a", "b"), "x"),
         (("r", "-o", "x", "--data", "a", "--data", "b", "c"), ("a", "b", "c"), "x"),
@@ -48,6 +49,7 @@ def work(folder: Path) -> Path:
 )
 def test_data_takes_many_words(args: tuple[str, ...], paths: tuple[str, ...], rest: str):
     with train.command.make_context("train", list(args)) as ctx:
+        assert ctx.params["kept_out"] == (("v", "w") if "--validate" in args else ())
         assert ctx.params["paths"] == paths and ctx.params["folder"] == rest and ctx.params["recipe"] == "r"
 
 
@@ -60,7 +62,7 @@ def test_data_takes_many_words(args: tuple[str, ...], paths: tuple[str, ...], re
         (("r.toml", "--data", "a.png"), 2, "Missing option '-o' / '--output'"),
         (("none.toml", "-o", "x", "--data", "a.png"), 1, "Cannot read the recipe none.toml"),
         (("r.toml", "-o", "x", "--data", "a.png", "--set", "data.crap=1"), 2, "unknown key 'crap'"),
-        (("r.toml", "-o", "x", "--data", "nowhere"), 1, "There is no training data at nowhere"),
+        (("r.toml", "-o", "x", "--data", "nowhere"), 1, "There is no training data at "),
         (("r.toml", "-o", "x", "--data", "c.png"), 1, "No training picture can be read"),
         (("-o", "x", "--resume", "--data", "a.png"), 1, "There is no checkpoint at x/checkpoint.pt"),
         (("-o", "x", "--plot"), 1, "Cannot read the training log x/log.jsonl"),
@@ -95,6 +97,24 @@ def test_a_signal_leaves_a_checkpoint_and_says_so(run, work: Path, number: signa
     assert signal.getsignal(number) == before
 
 
+def test_one_line_starts_a_run_and_goes_on_with_it(run, work: Path):
+    line = ("train", "r.toml", "--data", "large.png", "--validate", "large.png", "-o", "x", "--resume")
+    result = run(*line, "--set", "validation.every=1", "--set", "validation.qualities=[40]")
+    assert result.code == 0
+    assert result.err == "codectk: note: There is no checkpoint at x/checkpoint.pt yet: the run starts.\n"
+    result = run(*line, "--set", "optim.steps=3", "--set", "validation.every=1", "--set", "validation.qualities=[40]")
+    assert (result.code, result.out) == (0, "x/checkpoint.pt holds step 3 of 3.\n")
+    # Whatever is left out then is as before, whichever folder one is in.
+    Path("elsewhere").mkdir()
+    os.chdir("elsewhere")
+    result = run("train", "--resume", "-o", "../x", "--set", "optim.steps=4")
+    assert result.code == 0 and "optim.steps" in result.err
+    result = run("train", "../r.toml", "--resume", "-o", "../x", "--set", "optim.steps=5")
+    assert (result.code, result.out) == (0, "../x/checkpoint.pt holds step 5 of 5.\n")
+    rated = [record["step"] for record in read_log(Path("../x/log.jsonl")) if "val_loss" in record]
+    assert rated == [1, 2, 3, 4, 5]
+
+
 def test_train_resume_plot_and_export(run, work: Path):
     result = run("train", "r.toml", "--data", "large.png", "a.png", "-o", "x")
     assert (result.code, result.out) == (0, "x/checkpoint.pt holds step 2 of 2.\n")
@@ -103,10 +123,13 @@ def test_train_resume_plot_and_export(run, work: Path):
     result = run("train", "r.toml", "--data", "large.png", "-o", "x")
     assert result.code == 2 and "pass --resume" in result.err
 
-    # Without a recipe, that of the checkpoint holds.
-    result = run("train", "--resume", "-o", "x", "--data", "large.png", "--set", "optim.steps=3")
+    # Without a recipe and data, those of the checkpoint hold.
+    result = run("train", "--resume", "-o", "x", "--set", "optim.steps=3")
     assert (result.code, result.out) == (0, "x/checkpoint.pt holds step 3 of 3.\n")
-    assert result.err == "codectk: note: The recipe differs from the checkpoint's in optim.steps.\n"
+    assert result.err == (
+        "codectk: note: 1 pictures are smaller than 64 pixels and are left out.\n"
+        "codectk: note: The recipe differs from the checkpoint's in optim.steps.\n"
+    )
 
     result = run("train", "--plot", "-o", "x")
     assert (result.code, result.out) == (0, "x/log.jsonl -> x/curve.png\n")

@@ -153,7 +153,7 @@ def trained(text: str, folder: Path, name: str, *overrides: str) -> Path:
     """Train a recipe and export it."""
     recipe = folder / f"{name}.toml"
     recipe.write_text(text)
-    train(load_recipe(recipe, overrides), [folder / "pictures"], folder / name)
+    train(load_recipe(recipe, overrides).on([folder / "pictures"]), folder / name)
     export(folder / name / CHECKPOINT, folder / f"{name}.safetensors")
     return folder / f"{name}.safetensors"
 
@@ -187,14 +187,14 @@ def test_a_hybrid_resumes_and_survives_its_checkpoint(tones, folder: Path):
     recipe.write_text(THREE)
     whole, halves = load_recipe(recipe), load_recipe(recipe, ["optim.steps=2"])
     assert from_dict(whole.as_dict()) == whole and whole.codec.name == "three"
-    train(whole, [folder / "pictures"], folder / "whole")
-    train(halves, [folder / "pictures"], folder / "halves", stop=lambda step: step >= 1)
-    train(halves, [folder / "pictures"], folder / "halves", resume=True)
+    train(whole.on([folder / "pictures"]), folder / "whole")
+    train(halves.on([folder / "pictures"]), folder / "halves", stop=lambda step: step >= 1)
+    train(halves.on([folder / "pictures"]), folder / "halves", resume=True)
     states = [torch.load(folder / name / CHECKPOINT, weights_only=True)["network"] for name in ("whole", "halves")]
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
     other = load_recipe(recipe, ["analysis.options.tail=8", "synthesis.options.tail=8", "adapters.side.options.tail=8"])
     with pytest.raises(TrainingError, match="another network"):
-        train(other, [folder / "pictures"], folder / "halves", resume=True)
+        train(other.on([folder / "pictures"]), folder / "halves", resume=True)
 
 
 GLOBE = """
@@ -353,7 +353,7 @@ def test_a_stage_has_lessons_of_its_own(site, folder: Path):
     data = "[data]\ncrop = 64\nbatch = 1\nmin_side = 64\n"
     (folder / "plain.toml").write_text(PLAIN + data + stage)
     with pytest.raises(ContractError, match="no lesson of its own"):
-        train(load_recipe(folder / "plain.toml"), [folder / "pictures"], folder / "none")
+        train(load_recipe(folder / "plain.toml").on([folder / "pictures"]), folder / "none")
 
 
 def test_stages_share_what_their_codec_shares():
@@ -408,7 +408,7 @@ def test_frozen_parts_stay_to_the_byte(folder: Path):
     ones = [c.synthesis.g_s1[-2].weight for c in codecs]  # type: ignore[attr-defined]
     assert not torch.equal(*ones)
     more = load_recipe(folder / "two.toml", ["optim.steps=3"])
-    assert train(more, [folder / "pictures"], folder / "two", resume=True).step == 3
+    assert train(more.on([folder / "pictures"]), folder / "two", resume=True).step == 3
 
 
 @pytest.mark.parametrize(

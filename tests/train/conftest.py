@@ -107,7 +107,7 @@ def start(recipe: Callable[..., Recipe], pictures: Path) -> Start:
 
     def start(folder: Path, *overrides: str, stop_at: int = 0, **arguments: object) -> Outcome:
         stop = (lambda step: step >= stop_at) if stop_at else (lambda step: False)
-        return train(recipe(*overrides), [pictures], folder, stop=stop, **arguments)  # type: ignore[arg-type]
+        return train(recipe(*overrides).on([pictures]), folder, stop=stop, **arguments)  # type: ignore[arg-type]
 
     return start
 

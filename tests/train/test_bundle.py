@@ -222,7 +222,7 @@ def test_the_first_hybrid_makes_its_parents_bytes(pictures, picture, tmp_path):
         "optim.lr=0.01",
         "optim.ema=0",
     ]
-    train(load_recipe(RECIPES / "h1-segpic-oasis.toml", overrides), [pictures], tmp_path / "run")
+    train(load_recipe(RECIPES / "h1-segpic-oasis.toml", overrides).on([pictures]), tmp_path / "run")
     bundle = export_bundle(tmp_path / "run" / CHECKPOINT, tmp_path / "h1.ctkb", licence="CC0-1.0")
     for quality in (10, 60):
         ours, parents = (read(api.encode(picture, codec, quality=quality)) for codec in (str(bundle.path), "segpic"))

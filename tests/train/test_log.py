@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from codectk.base.errors import InputError
+from codectk.train import bar as bars
 from codectk.train.bar import Bar
 from codectk.train.log import Log, Window, read_log
 from codectk.train.plot import plot_log, smooth
@@ -94,11 +95,29 @@ def test_the_bar(monkeypatch: pytest.MonkeyPatch, visible: bool):
         assert words in screen.getvalue()
 
 
-def test_the_bar_is_quiet_off_a_terminal(capfd: pytest.CaptureFixture[str]):
-    with Bar() as bar:
-        bar.begin("training", 10)
-        bar.show(5, {"loss": 1.0})
-    assert capfd.readouterr() == ("", "")
+@pytest.mark.parametrize("visible", [True, False])
+def test_a_line_every_half_minute_off_a_terminal(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, visible: bool
+):
+    now = 1000.0
+    monkeypatch.setattr(bars.time, "monotonic", lambda: now)
+    with Bar(visible) as bar:
+        bar.begin("training", 400, 100)
+        for step in range(101, 200):
+            now += 1.0
+            bar.show(step, {"loss": 2.0, "bpp": 0.25, "psnr": 30.0})
+            if step == 150:
+                bar.remark("kept out 29.50 dB")
+    said = capfd.readouterr()
+    assert said.out == ""
+    assert (
+        said.err.splitlines()
+        == [
+            "codectk: training: 130 of 400, loss 2, 0.250 bpp, PSNR 30.00 dB, 4 min left",
+            "codectk: training: 160 of 400, loss 2, 0.250 bpp, PSNR 30.00 dB, kept out 29.50 dB, 4 min left",
+            "codectk: training: 190 of 400, loss 2, 0.250 bpp, PSNR 30.00 dB, kept out 29.50 dB, 4 min left",
+        ][: 3 * visible]
+    )
 
 
 def test_the_curve(tmp_path: Path):

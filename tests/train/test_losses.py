@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from codectk.base.errors import UsageError, WeightsError
+from codectk.base.errors import ContractError, PluginBrokenError, UsageError, WeightsError
 from codectk.nn.lpips import LAYERS
 from codectk.nn.ms_ssim import ms_ssim
 from codectk.train.losses import RateDistortion, mse_255
@@ -87,7 +87,7 @@ def test_ms_ssim_counts_what_is_missing(pair):
 @pytest.mark.parametrize(
     ("section", "crop", "words"),
     [
-        (LossSection(mse=0), 64, "a positive weight of mse, ms_ssim or lpips"),
+        (LossSection(mse=0), 64, "a positive weight of mse, ms_ssim, lpips or a component"),
         (LossSection(ms_ssim=1), 128, "MS-SSIM in the loss needs crops of at least 161 pixels, not 128"),
         (LossSection(lpips=1, lpips_weights="x"), 16, "LPIPS in the loss needs crops of at least 31"),
         (LossSection(lpips=1), 64, r"loss\.lpips needs loss\.lpips_weights"),
@@ -101,3 +101,87 @@ def test_losses_that_cannot_be(section: LossSection, crop: int, words: str):
 def test_lpips_weights_that_are_none(tmp_path: Path):
     with pytest.raises(WeightsError, match=r"LPIPS weights: .*no\.safetensors cannot be read"):
         RateDistortion(LossSection(lpips=1, lpips_weights=str(tmp_path / "no.safetensors")), 64)
+
+
+LOSS = """
+import torch
+from codectk.spec.hooks import hookimpl
+
+
+class Charbonnier(torch.nn.Module):
+    min_side = 8
+
+    def __init__(self, epsilon=1e-3):
+        super().__init__()
+        self.epsilon = torch.nn.Parameter(torch.tensor(epsilon))
+
+    def forward(self, x, target):
+        return ((x - target).square() + self.epsilon**2).sqrt().mean((1, 2, 3))
+
+
+@hookimpl
+def codectk_loss(name, options):
+    if name == "mine.charbonnier":
+        return Charbonnier(**options)
+    return (lambda x, target: (x - target).mean()) if name == "mine.scalar" else 3
+"""
+
+LOSS_CARD = """
+api = 1
+title = "Mine"
+summary = "A plugin made by a test"
+licence = "CC0-1.0"
+
+[[component]]
+id = "mine.charbonnier"
+kind = "loss"
+
+[[component]]
+id = "mine.scalar"
+kind = "loss"
+
+[[component]]
+id = "mine.three"
+kind = "loss"
+"""
+
+
+@pytest.fixture
+def own_losses(site) -> None:
+    site.add("mine", LOSS, card=LOSS_CARD)
+
+
+def test_a_plugins_loss(own_losses, pair):
+    settings = {"mine.charbonnier": {"weight": 2, "options": {"epsilon": 0.5}}}
+    loss = RateDistortion(LossSection(components=settings), 176)
+    x, target = pair
+    expected = ((x - target).square() + 0.25).sqrt().mean((1, 2, 3))
+    torch.testing.assert_close(loss.distortion(x, target), mse_255(x, target) + 2 * expected)
+    loss.distortion(x, target).sum().backward()
+    assert x.grad is not None and x.grad.abs().sum() > 0
+    assert not any(p.requires_grad for _, term in loss.distortion.terms for p in getattr(term, "parameters", list)())
+    alone = RateDistortion(LossSection(mse=0, components={"mine.charbonnier": {}}), 176).distortion(x, target)
+    torch.testing.assert_close(alone, ((x - target).square() + 1e-6).sqrt().mean((1, 2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("components", "kind", "words"),
+    [
+        ({"mine.nothing": {}}, UsageError, "There is no loss component 'mine.nothing'"),
+        ({"mine.three": {}}, ContractError, "Loss 'mine.three' cannot be called: it is a int"),
+        ({"mine.charbonnier": {"wait": 1}}, UsageError, "unknown key 'wait'; keys are weight, options"),
+        ({"mine.charbonnier": {"weight": -1}}, UsageError, "must have a weight of at least 0"),
+        ({"mine.charbonnier": {"options": 3}}, UsageError, "a table of options"),
+        ({"mine.charbonnier": {"options": {"wing": 1}}}, PluginBrokenError, "wing"),
+        ({"mine.charbonnier": {}}, UsageError, "needs crops of at least 8 pixels, not 4"),
+    ],
+)
+def test_a_plugins_loss_that_cannot_be_had(own_losses, components, kind: type[Exception], words: str):
+    with pytest.raises(kind, match=words):
+        RateDistortion(LossSection(components=components), 4 if "8 pixels" in words else 64)
+
+
+def test_a_plugins_loss_that_is_no_distortion(own_losses, pair):
+    loss = RateDistortion(LossSection(components={"mine.scalar": {}}), 176)
+    with pytest.raises(ContractError, match=r"Loss 'mine.scalar' must give one value per sample, \(3,\), not \(\)"):
+        loss.distortion(*pair)

@@ -62,11 +62,12 @@ def by_torchrun() -> tuple[str, ...]:
 def test_two_processes_take_the_steps_of_one(launch, start, by_torchrun, tmp_path: Path):
     """The same global batch gives the same weights and the same log, within float noise."""
     one, two = tmp_path / "one", tmp_path / "two"
-    with launch(two, "--set", "optim.steps=4", "--set", "run.log_every=1", by=by_torchrun) as process:
+    overrides = ("optim.steps=4", "optim.lr=1e-4", "run.log_every=1")
+    with launch(two, *(word for given in overrides for word in ("--set", given)), by=by_torchrun) as process:
         out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert out == f"{two / CHECKPOINT} holds step 4 of 4.\n"
-    start(one, "optim.steps=4", "run.log_every=1")
+    start(one, *overrides)
     a, b = (load_checkpoint(folder / CHECKPOINT) for folder in (one, two))
     assert distance(a["network"], b["network"]) < 1e-5
     assert distance(a["ema"]["values"], b["ema"]["values"]) < 1e-5

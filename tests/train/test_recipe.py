@@ -35,11 +35,13 @@ def test_a_recipe_survives_its_checkpoint():
     [
         (
             {"dat": {}},
-            r"The recipe: unknown section \[dat\]; sections are codec, data, loss, optim, stage, discriminator, run\.",
+            r"The recipe: unknown section \[dat\]; "
+            r"sections are codec, data, loss, optim, stage, discriminator, validation, run\.",
         ),
         (
             {"data": {"crops": 1}},
-            r"\[data\]: unknown key 'crops'; keys are crop, batch, min_side, scale_min, mirror, transpose, labels\.",
+            r"\[data\]: unknown key 'crops'; "
+            r"keys are paths, crop, batch, min_side, scale_min, mirror, transpose, labels\.",
         ),
         ({"data": 3}, r"\[data\] must be a table, not 3\."),
         ({"data": {"crop": 64.0}}, r"'crop' must be int, not 64\.0\."),

@@ -11,6 +11,7 @@ from codectk.base.errors import InputError, OutputError, PluginMissingError, Tra
 from codectk.train.checkpoint import load_checkpoint, save_checkpoint
 from codectk.train.log import read_log
 from codectk.train.loop import CHECKPOINT, CURVE, LOG
+from codectk.train.run import recipe_of, train
 
 
 def test_files_of_a_run(finished: Path):
@@ -49,12 +50,10 @@ def test_a_finished_run_stays_as_it_is(start, finished: Path):
 
 
 def test_other_pictures_are_noticed(finished: Path, tmp_path: Path, recipe, pictures: Path):
-    from codectk.train.run import train
-
     save_checkpoint(tmp_path / CHECKPOINT, load_checkpoint(finished / CHECKPOINT))
     said: list[str] = []
     paths = sorted(pictures.iterdir())[:3]
-    train(recipe("optim.steps=13"), paths, tmp_path, resume=True, say=said.append)
+    train(recipe("optim.steps=13").on(paths), tmp_path, resume=True, say=said.append)
     assert said[-1] == "The training pictures are not those of the checkpoint."
 
 
@@ -74,19 +73,33 @@ def test_the_curve_is_drawn(start, tmp_path: Path):
 
 
 def test_pictures_left_out_are_told(recipe, pictures: Path, tmp_path: Path):
-    from codectk.train.run import train
-
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     said: list[str] = []
-    train(recipe("optim.steps=1"), [pictures, tmp_path / "broken.png"], tmp_path / "run", say=said.append)
+    train(recipe("optim.steps=1").on([pictures, tmp_path / "broken.png"]), tmp_path / "run", say=said.append)
     assert len(said) == 1 and said[0].startswith("1 pictures cannot be used, the first: ")
 
 
-def test_what_is_refused_before_anything_is_loaded(start, finished: Path, tmp_path: Path):
+def test_resume_starts_a_run_that_has_no_checkpoint(start, assert_same, finished: Path, tmp_path: Path):
+    """One command for machines that come and go."""
+    said: list[str] = []
+    assert start(tmp_path, resume=True, stop_at=5, say=said.append).step == 5
+    assert said == [f"There is no checkpoint at {tmp_path / CHECKPOINT} yet: the run starts."]
+    start(tmp_path, resume=True)
+    assert_same(finished, tmp_path)
+
+
+def test_a_run_knows_its_recipe_and_pictures(finished: Path, tmp_path: Path, recipe, pictures: Path):
+    known = recipe_of(finished)
+    assert known == recipe().on([pictures])
+    assert recipe_of(finished, ["optim.steps=13"]).optim.steps == 13
+    assert recipe_of(tmp_path) is None
+
+
+def test_what_is_refused_before_anything_is_loaded(start, recipe, finished: Path, tmp_path: Path):
     with pytest.raises(UsageError, match=r"checkpoint\.pt exists; pass --resume"):
         start(finished)
-    with pytest.raises(TrainingError, match="There is no checkpoint at"):
-        start(tmp_path, resume=True)
+    with pytest.raises(UsageError, match=r"Training needs --data PATH, or data\.paths"):
+        train(recipe(), tmp_path)
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be made"):
         start(tmp_path / "file" / "run")

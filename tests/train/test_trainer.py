@@ -27,6 +27,16 @@ def test_learning_rate():
     assert [learning_rate(plain, step) for step in range(3)] == [1.0] * 3
 
 
+@pytest.mark.parametrize("steps", [1, 2, 3, 10, 100, 799])
+def test_a_short_run_reaches_its_rate(steps: int):
+    """Whatever warm-up and decay are: by default they are made for a thousand steps."""
+    section = OptimSection(steps=steps, lr=1.0, lr_final=0.0, warmup=500, decay=300)
+    rates = [learning_rate(section, step) for step in range(steps)]
+    assert max(rates) > 0.99 and min(rates) > 0
+    peak = rates.index(max(rates))
+    assert rates[:peak] == sorted(rates[:peak]) and peak == pytest.approx(steps * 5 / 8, abs=1)
+
+
 def test_the_optimizer_gets_the_rate(trainer):
     made = trainer()
     for step in range(6):

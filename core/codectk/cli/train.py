@@ -7,25 +7,27 @@ from pathlib import Path
 
 import click
 
-from codectk.base.errors import UsageError
+from codectk.base.errors import TrainingError, UsageError
 from codectk.cli.options import debug_option, device_option
+
+MANY = ("--data", "--validate")
 
 
 class _Command(click.Command):
-    """A command whose `--data` takes all words up to the next option."""
+    """A command of whose options some take all words up to the next option."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         spread: list[str] = []
-        inside = False
+        inside = ""
         for arg, following in zip_longest(args, args[1:], fillvalue="-"):
-            if arg == "--data":
-                inside = True
+            if arg in MANY:
+                inside = arg
                 if following.startswith("-"):
-                    raise click.BadOptionUsage("data", "Option '--data' requires an argument.", ctx)
+                    raise click.BadOptionUsage(arg[2:], f"Option '{arg}' requires an argument.", ctx)
             elif inside and not arg.startswith("-"):
-                spread += ["--data", arg]
+                spread += [inside, arg]
             else:
-                inside = False
+                inside = ""
                 spread.append(arg)
         return super().parse_args(ctx, spread)
 
@@ -34,7 +36,14 @@ class _Command(click.Command):
 @click.argument("recipe", required=False, metavar="RECIPE.toml")
 @click.option("--data", "paths", multiple=True, metavar="PATH...", help="Pictures and folders of pictures.")
 @click.option("-o", "--output", "folder", required=True, metavar="RUN", help="Folder of the run.")
-@click.option("--resume", is_flag=True, help="Go on from RUN's checkpoint, by its recipe if none is given.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on from RUN's checkpoint, by its recipe and data if none are given; start where there is none.",
+)
+@click.option(
+    "--validate", "kept_out", multiple=True, metavar="PATH...", help="Pictures kept out, coded every so many steps."
+)
 @click.option("--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Change the recipe; repeatable.")
 @click.option("--plot", is_flag=True, help="Draw RUN/curve.png; without RECIPE and --resume, do only that.")
 @device_option
@@ -44,6 +53,7 @@ def command(
     paths: tuple[str, ...],
     folder: str,
     resume: bool,
+    kept_out: tuple[str, ...],
     overrides: tuple[str, ...],
     plot: bool,
     device: str,
@@ -51,25 +61,28 @@ def command(
     """Train a codec by a recipe.
 
     RUN holds checkpoint.pt, log.jsonl and, with --plot, curve.png. Ctrl-C or SIGTERM ends the run after the step at
-    hand, with a checkpoint. For several processes: torchrun --nproc-per-node=N -m codectk train ...
+    hand, with a checkpoint; one line with --resume in it both starts a run and goes on with it. For several processes:
+    torchrun --nproc-per-node=N -m codectk train ...
     """
     run = Path(folder)
     if recipe is None and not resume:
         if not plot:
             raise UsageError("Give a RECIPE.toml to train by, or --resume, or --plot to draw the curve of a run.")
         return _draw(run)
-    if not paths:
-        raise UsageError("Training needs --data PATH.")
-    from codectk.train.checkpoint import load_checkpoint
     from codectk.train.loop import CHECKPOINT
-    from codectk.train.recipe import from_dict, load_recipe
-    from codectk.train.run import train
+    from codectk.train.recipe import load_recipe
+    from codectk.train.run import recipe_of, train
 
-    if recipe is not None:
-        chosen = load_recipe(recipe, overrides)
-    else:
-        chosen = from_dict(load_checkpoint(run / CHECKPOINT)["recipe"], str(run / CHECKPOINT), overrides)
-    outcome = train(chosen, paths, run, resume=resume, device=device, plot=plot, say=_say)
+    before = recipe_of(run, overrides) if resume else None
+    chosen = before if recipe is None else load_recipe(recipe, overrides)
+    if chosen is None:
+        raise TrainingError(f"There is no checkpoint at {run / CHECKPOINT} to go on from; give a RECIPE.toml to start.")
+    known = before or chosen
+    chosen = chosen.on(
+        paths or chosen.data.paths or known.data.paths,
+        kept_out or chosen.validation.paths or known.validation.paths,
+    )
+    outcome = train(chosen, run, resume=resume, device=device, plot=plot, say=_say)
     if outcome.first:
         end = f"{outcome.checkpoint} holds step {outcome.step} of {chosen.optim.steps}"
         if outcome.signal:

@@ -30,7 +30,7 @@ SLOTS = ("conditioning", "analysis", "entropy_model", "synthesis", "post")
 NEEDED = ("analysis", "entropy_model", "synthesis")
 GRAPH = (*TOP, "codec", *SLOTS, "adapters", "knobs")
 """What a recipe says about a codec."""
-TRAINING = ("data", "loss", "optim", "stage", "discriminator", "run")
+TRAINING = ("data", "loss", "optim", "stage", "discriminator", "validation", "run")
 """What it says about its training, judged by `codectk.train.recipe`."""
 
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9._-]+")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from codectk.spec.table import Table
 
 COMPONENT_KINDS = (
-    "conditioning", "analysis", "entropy_model", "synthesis", "post", "adapter", "discriminator", "metric",
+    "conditioning", "analysis", "entropy_model", "synthesis", "post", "adapter", "discriminator", "loss", "metric",
 )  # fmt: skip
 """Kinds a `[[component]]` may have; each has a hook `codectk_<kind>`."""
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         Conditioning,
         Discriminator,
         EntropyModel,
+        Loss,
         Post,
         Stages,
         Synthesis,
@@ -126,6 +127,11 @@ def codectk_adapter(name: str, options: Mapping[str, Any]) -> Adapter | None:
 @hookspec(firstresult=True)
 def codectk_discriminator(name: str, options: Mapping[str, Any]) -> Discriminator | None:
     """Build the discriminator `name`; used in training only."""
+
+
+@hookspec(firstresult=True)
+def codectk_loss(name: str, options: Mapping[str, Any]) -> Loss | None:
+    """Build the loss `name`, a distortion that recipes name in [loss.components]; used in training only."""
 
 
 @hookspec(firstresult=True)

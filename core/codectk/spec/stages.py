@@ -245,6 +245,23 @@ class Discriminator(Protocol):
         ...
 
 
+class Loss(Protocol):
+    """A distortion that training lowers beside or instead of the built-in ones. In practice a torch module or function.
+
+    A module is switched to evaluation and not trained. An optional attribute `min_side` is the smallest side in pixels
+    of pictures that it takes.
+    """
+
+    def __call__(self, x: Any, target: Any) -> Any:
+        """Distortion of each sample, float (B,), that gradients pass through.
+
+        Args:
+            x: reconstructions, float32 (B, 3, H, W), nominally in [0, 1].
+            target: originals, float32 (B, 3, H, W) in [0, 1].
+        """
+        ...
+
+
 class Backend(Protocol):
     """Carries pixels into the codec's array world and back.
 

@@ -14,9 +14,13 @@ from codectk.train.recipe import OptimSection
 
 
 def learning_rate(section: OptimSection, step: int) -> float:
-    """Rate of step number `step` (from 0): linear warm-up, constant, linear decay."""
-    warm = min(1.0, (step + 1) / max(1, section.warmup))
-    left = min(1.0, (section.steps - step) / max(1, section.decay))
+    """Rate of step number `step` (from 0): linear warm-up, constant, linear decay.
+
+    In a run too short for warm-up and decay both are shorter in proportion, so that the full rate is reached.
+    """
+    fits = min(1.0, section.steps / max(1, section.warmup + section.decay))
+    warm = min(1.0, (step + 1) / max(1.0, section.warmup * fits))
+    left = min(1.0, (section.steps - step) / max(1.0, section.decay * fits))
     return section.lr_final + (section.lr * warm - section.lr_final) * left
 
 

@@ -42,6 +42,8 @@ def _shareable(recipe: Recipe) -> dict[str, Any]:
     for section, key in (("data", "labels"), ("stage", "start"), ("discriminator", "start"), ("loss", "lpips_weights")):
         if value := nested[section][key]:
             nested[section][key] = _short(value)
+    for section in ("data", "validation"):
+        nested[section]["paths"] = [_short(path) for path in nested[section]["paths"]]
     weights = nested["stage"]["weights"]
     nested["stage"]["weights"] = {prefix: _short(source) for prefix, source in weights.items()}
     return nested

@@ -13,6 +13,9 @@ from codectk.base.errors import InputError
 
 Record = dict[str, Any]
 
+PREFIX = "val_"
+"""Of what a record says about pictures kept out; it has a step of its own and none of training's means."""
+
 
 class Window:
     """Running means of what steps report.
@@ -44,6 +47,9 @@ class Log:
         path: the file; its folder must exist.
         start: steps done; later records, of a run that went on after its last checkpoint, are dropped first.
 
+    Attributes:
+        records: those that were kept.
+
     Raises:
         OutputError: the file cannot be written.
     """
@@ -52,6 +58,7 @@ class Log:
         kept = [r for r in read_log(path) if r["step"] <= start] if path.exists() and start else []
         with atomic_write(path) as file:
             file.writelines(_line(record).encode() for record in kept)
+        self.records = kept
         self._file = path.open("a", encoding="utf-8")
 
     def __enter__(self) -> Log:

@@ -7,17 +7,28 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+from codectk.base.errors import WeightsError
 from codectk.train.bar import Bar
 from codectk.train.checkpoint import save_checkpoint
-from codectk.train.log import Log, Window
+from codectk.train.learner import Learner
+from codectk.train.log import PREFIX, Log, Window
 from codectk.train.plot import plot_log
 from codectk.train.steps import Steps
+from codectk.train.validation import Validation
 
 CHECKPOINT, LOG, CURVE = "checkpoint.pt", "log.jsonl", "curve.png"
 
 
 def loop(
-    trainer: Steps, folder: Path, window: Window, bar: Bar, *, plot: bool = False, stop: Callable[[], bool]
+    trainer: Steps,
+    folder: Path,
+    window: Window,
+    bar: Bar,
+    *,
+    validation: Validation | None = None,
+    plot: bool = False,
+    stop: Callable[[], bool],
+    say: Callable[[str], None] = lambda remark: None,
 ) -> None:
     """Train up to the recipe's last step, or until `stop()`; leaves a checkpoint either way.
 
@@ -26,8 +37,10 @@ def loop(
         folder: where the files go.
         window: what was not yet logged at that step.
         bar: shows progress.
+        validation: measures between steps; what is due when a run is stopped is measured when it goes on.
         plot: draw the curve with every checkpoint.
         stop: asked during each step; the run ends after the step.
+        say: takes remarks for the user.
 
     Raises:
         TrainingError: a value is not finite; the last checkpoint written stays.
@@ -39,8 +52,17 @@ def loop(
         bar.begin("training", steps, trainer.step)
         began = saved = time.monotonic()
         counted = trainer.step
+        rated = {record["step"] for record in log.records if f"{PREFIX}loss" in record} if log else set()
         stopping = False
-        while trainer.step < steps and not stopping:
+        while not stopping:
+            if log and validation and validation.due(trainer.step, steps) and trainer.step not in rated:
+                before = time.monotonic()
+                _validate(validation, trainer, log, bar, say)
+                began += time.monotonic() - before
+                if plot:
+                    plot_log(folder / LOG, folder / CURVE)
+            if trainer.step >= steps:
+                break
             row, stopping = trainer.train_step(stop)
             window.add(row)
             bar.show(trainer.step, row)
@@ -55,3 +77,16 @@ def loop(
                 saved = time.monotonic()
                 if plot:
                     plot_log(folder / LOG, folder / CURVE)
+
+
+def _validate(validation: Validation, trainer: Steps, log: Log, bar: Bar, say: Callable[[str], None]) -> None:
+    assert isinstance(trainer, Learner)
+    try:
+        mean, by_quality = validation.measure(trainer.network, trainer.average.values)
+    except WeightsError as error:
+        say(f"The weights of step {trainer.step} cannot be validated: {error}")
+        return
+    means = {PREFIX + key: value for key, value in mean.row().items()}
+    rows = [{"quality": rating.quality, **rating.row()} for rating in by_quality]
+    log.write({"step": trainer.step, **means, f"{PREFIX}by_quality": rows})
+    bar.remark(f"validation {mean.bpp:.3f} bpp, {mean.psnr:.2f} dB")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from codectk.base.errors import UsageError
+from codectk.base.errors import ContractError, UsageError
 from codectk.nn import ms_ssim as similarity
 from codectk.nn.lpips import MIN_SIDE as LPIPS_MIN_SIDE
 from codectk.nn.lpips import load_lpips
+from codectk.plugins import manager
 from codectk.train.recipe import LossSection
 
 Distortion = Callable[[Tensor, Tensor], Tensor]
@@ -37,8 +39,10 @@ class Mixture:
         device: where LPIPS runs.
 
     Raises:
-        UsageError: no distortion has a weight, or one of them needs larger crops or a file that is not named.
+        UsageError: no distortion has a weight, or one of them needs larger crops or a file that is not named, or there
+            is no such component.
         WeightsError: the LPIPS weights cannot be used.
+        PluginError, ContractError: a component cannot be built, or is no loss.
     """
 
     def __init__(self, section: LossSection, crop: int, device: torch.device | str = "cpu"):
@@ -53,8 +57,12 @@ class Mixture:
             if not section.lpips_weights:
                 raise UsageError("loss.lpips needs loss.lpips_weights, a safetensors file of LPIPS v0.1 AlexNet.")
             self.terms.append((section.lpips, load_lpips(section.lpips_weights).to(device)))
+        for name, settings in section.components.items():
+            weight, loss = _component(name, settings, crop, device)
+            if weight > 0:
+                self.terms.append((weight, loss))
         if not self.terms:
-            raise UsageError("The loss needs a positive weight of mse, ms_ssim or lpips.")
+            raise UsageError("The loss needs a positive weight of mse, ms_ssim, lpips or a component.")
 
     def __call__(self, x: Tensor, target: Tensor) -> Tensor:
         return torch.stack([weight * term(x, target) for weight, term in self.terms]).sum(0)
@@ -97,6 +105,32 @@ class RateDistortion:
             distortion = distortion + further
         middle = (self.section.low * self.section.high) ** 0.5
         return torch.pow(multiplier / middle, -self.section.balance) * (bpp + multiplier * distortion)
+
+
+def _component(
+    name: str, settings: Mapping[str, Any], crop: int, device: torch.device | str
+) -> tuple[float, Distortion]:
+    """Weight and distortion of a plugin's loss, checked where it is called."""
+    if unknown := sorted(set(settings) - {"weight", "options"}):
+        raise UsageError(f"loss.components.{name}: unknown key '{unknown[0]}'; keys are weight, options.")
+    weight, options = settings.get("weight", 1.0), settings.get("options", {})
+    if type(weight) not in (int, float) or not 0 <= weight < math.inf or not isinstance(options, Mapping):
+        raise UsageError(f"loss.components.{name} must have a weight of at least 0 and a table of options.")
+    loss = manager.component("loss", name, options)
+    if not callable(loss):
+        raise ContractError(f"Loss '{name}' cannot be called: it is a {type(loss).__name__}.")
+    _need(f"Component '{name}'", getattr(loss, "min_side", 1), crop)
+    if isinstance(loss, nn.Module):
+        loss = loss.to(device).eval().requires_grad_(False)
+
+    def checked(x: Tensor, target: Tensor) -> Tensor:
+        value = loss(x, target)
+        if not isinstance(value, Tensor) or value.shape != x.shape[:1]:
+            shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+            raise ContractError(f"Loss '{name}' must give one value per sample, ({len(x)},), not {shape}.")
+        return value.float()
+
+    return float(weight), checked
 
 
 def _need(name: str, side: int, crop: int) -> None:

@@ -13,12 +13,14 @@ from codectk.train.data import Crops
 from codectk.train.labels import LabelMaps
 from codectk.train.lessons import Lessons
 from codectk.train.network import build, card_of
+from codectk.train.network import fresh as untrained
 from codectk.train.pretraining import Pretrainer
 from codectk.train.recipe import Recipe
 from codectk.train.scale import World
 from codectk.train.stage import begin, knob_values
 from codectk.train.steps import Steps
 from codectk.train.trainer import Trainer
+from codectk.train.validation import Validation
 
 Load = Callable[[bool], tuple[Crops, LabelMaps | None]]
 """Loads the training data, with label maps if asked for. Slow, so whatever else can be wrong comes first."""
@@ -60,8 +62,19 @@ def make(recipe: Recipe, load: Load, world: World, device: torch.device, *, fres
     return Trainer(recipe, network, *load(_labelled(opponent)), knobs, world, device, opponent)
 
 
+def validation(recipe: Recipe, device: torch.device) -> Validation:
+    """What measures on the pictures of [validation].
+
+    Raises:
+        InputError, UsageError: as `Validation`.
+        PluginError: the network cannot be built.
+    """
+    card = card_of(recipe)
+    return Validation(recipe, card, knob_values(recipe.stage, card), untrained(recipe), device)
+
+
 def _check(recipe: Recipe) -> None:
-    """Refuse sections [stage] and [discriminator] that do not go together."""
+    """Refuse sections [stage], [validation] and [discriminator] that do not go together."""
     stage, discriminator = recipe.stage, recipe.discriminator
     if stage.objective == "discriminator":
         if not discriminator.name:
@@ -71,6 +84,8 @@ def _check(recipe: Recipe) -> None:
                 "weights, start, train, copy and knobs of [stage] are about the codec, "
                 "which is not trained with stage.objective = 'discriminator'."
             )
+        if recipe.validation.paths:
+            raise UsageError("[validation] codes pictures, so it needs a codec in training.")
     elif stage.objective == "lesson" and (discriminator.name or stage.knobs):
         raise UsageError("stage.objective = 'lesson' leaves no place for [discriminator] and stage.knobs.")
     elif bool(stage.lesson) != (stage.objective == "lesson"):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from codectk.base.atomic import atomic_write
 from codectk.base.errors import UsageError
-from codectk.train.log import Record, read_log
+from codectk.train.log import PREFIX, Record, read_log
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +31,8 @@ SMOOTHING = 1 / 30
 
 
 def plot_log(log: Path, path: Path) -> None:
-    """Draw a training log as PNG, a panel for each thing logged: records as a faint line, a running mean as a bold one.
+    """Draw a training log as PNG, a panel for each thing logged: records as a faint line, a running mean as a bold one,
+    what was measured on pictures kept out as points.
 
     Args:
         log: JSON-lines file of `log.Log`.
@@ -42,9 +43,10 @@ def plot_log(log: Path, path: Path) -> None:
         UsageError: matplotlib is not installed.
         OutputError: the picture cannot be written.
     """
-    records = read_log(log)
-    panels = [panel for panel in PANELS if any(panel[0] in r for r in records)] or PANELS[:1]
-    records = [r for r in records if all(panel[0] in r for panel in panels)]
+    logged = read_log(log)
+    panels = [panel for panel in PANELS if any(panel[0] in r for r in logged)] or PANELS[:1]
+    records = [r for r in logged if all(panel[0] in r for panel in panels)]
+    rated = [r for r in logged if any(key.startswith(PREFIX) for key in r)]
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -56,6 +58,11 @@ def plot_log(log: Path, path: Path) -> None:
     axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     for panel, (key, label, color, _) in zip(axes, panels, strict=True):
         _panel(panel, records, key, label, color)
+        if values := [(r["step"], r[PREFIX + key]) for r in rated if PREFIX + key in r]:
+            panel.plot(
+                *zip(*values, strict=True), color=_INK, linewidth=1.2, marker="o", markersize=3.5, label="kept out"
+            )
+            panel.legend(loc="best", frameon=False, fontsize=8, labelcolor=_SOFT)
     axes[-1].set_xlabel("step", color=_SOFT)
     figure.suptitle(_title(records, panels), x=0.012, ha="left", fontsize=11, fontweight="bold", color=_INK)
     buffer = io.BytesIO()

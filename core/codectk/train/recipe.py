@@ -6,7 +6,7 @@ The codec is an installed one, [codec], or a hybrid that the recipe describes sl
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,14 +34,15 @@ class CodecSection:
 
 @dataclass(frozen=True)
 class DataSection:
-    """Random crops (pixels), `batch` of them per step over all processes; `min_side` drops smaller pictures;
-    pictures are reduced by a random factor in [`scale_min`, 1] first; at random, crops are flipped (`mirror`) and
-    transposed (`transpose`).
+    """Random crops (pixels) of the pictures in `paths`, files and folders, `batch` of them per step over all processes;
+    `min_side` drops smaller pictures; pictures are reduced by a random factor in [`scale_min`, 1] first; at random,
+    crops are flipped (`mirror`) and transposed (`transpose`).
 
     `labels` is a folder of label maps, for a discriminator or a lesson that needs them: PNGs of mode L (0 void, 1..N
     groups), each of the size of the picture with the same stem.
     """
 
+    paths: list[str] = field(default_factory=list, metadata={"items": (str,)})
     crop: int = _number(128, 1)
     batch: int = _number(8, 1)
     min_side: int = _number(128, 1)
@@ -57,7 +58,7 @@ class LossSection:
 
     `mse`, `ms_ssim` and `lpips` are weights of the distortions in a mixture: mse is on the 0..255 scale as in
     CompressAI, ms_ssim is 1 - MS-SSIM, lpips is LPIPS v0.1 with AlexNet, whose weights are the safetensors file
-    `lpips_weights`.
+    `lpips_weights`. `components` adds distortions that plugins offer: { id = { weight = 1.0, options = {} } }.
     """
 
     low: float = _number(0.0009, 1e-12)
@@ -67,12 +68,14 @@ class LossSection:
     ms_ssim: float = _number(0.0, 0.0)
     lpips: float = _number(0.0, 0.0)
     lpips_weights: str = ""
+    components: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, metadata={"items": (dict,)})
 
 
 @dataclass(frozen=True)
 class OptimSection:
     """Adam with linear warm-up over `warmup` steps, constant rate, and linear decay to `lr_final` over the last
-    `decay` steps; gradients are clipped to norm `clip`; `ema` is the averaging factor of the exported weights."""
+    `decay` steps (both shorter in proportion where `steps` has no room for them); gradients are clipped to norm `clip`;
+    `ema` is the averaging factor of the exported weights."""
 
     steps: int = _number(1000, 1, 2**31)
     lr: float = _number(4e-4, 0.0)
@@ -127,6 +130,22 @@ class DiscriminatorSection:
 
 
 @dataclass(frozen=True)
+class ValidationSection:
+    """Pictures kept out of training, files and folders in `paths`, coded every `every` steps and after the last one at
+    each of the `qualities`, with the averaged weights as they would be exported.
+
+    They are taken whole, or as central crops of at most `crop` pixels a side where that is not 0.
+    """
+
+    paths: list[str] = field(default_factory=list, metadata={"items": (str,)})
+    every: int = _number(1000, 1)
+    qualities: list[float] = field(
+        default_factory=lambda: [10.0, 30.0, 50.0, 70.0, 90.0], metadata={"items": (float, int)}
+    )
+    crop: int = _number(0, 0)
+
+
+@dataclass(frozen=True)
 class RunSection:
     """How often (steps) a line is logged, and how often (minutes; 0: after every step) a checkpoint is written.
 
@@ -148,6 +167,7 @@ class Recipe:
     optim: OptimSection = OptimSection()
     stage: StageSection = StageSection()
     discriminator: DiscriminatorSection = DiscriminatorSection()
+    validation: ValidationSection = ValidationSection()
     run: RunSection = RunSection()
     graph: Graph | None = None
 
@@ -159,6 +179,15 @@ class Recipe:
             del sections["codec"]
             sections |= self.graph.tables()
         return sections
+
+    def on(self, paths: Sequence[str | Path], validation: Sequence[str | Path] = ()) -> Recipe:
+        """The recipe with other training pictures, and other kept-out ones if some are given; files and folders."""
+        made = replace(self, data=replace(self.data, paths=[str(Path(path).absolute()) for path in paths]))
+        if not validation:
+            return made
+        return replace(
+            made, validation=replace(self.validation, paths=[str(Path(path).absolute()) for path in validation])
+        )
 
     @property
     def network(self) -> object:
@@ -207,8 +236,8 @@ def _of(document: Document) -> Recipe:
 
 
 def differences(left: Recipe, right: Recipe) -> list[str]:
-    """Names `section.key` of what differs, in the recipe's order."""
-    a, b = _flat(left.as_dict()), _flat(right.as_dict())
+    """Names `section.key` of what differs, in the recipe's order, but for where the training pictures lie."""
+    a, b = _flat(left.on(()).as_dict()), _flat(right.on(()).as_dict())
     return [name for name in dict.fromkeys((*a, *b)) if name not in a or name not in b or a[name] != b[name]]
 
 
@@ -234,8 +263,7 @@ def _value(value: Any, default: Any, limits: Mapping[str, Any], what: str) -> An
     if isinstance(default, float) and type(value) is int:
         value = float(value)
     if not isinstance(value, type(default)) or isinstance(value, bool) != isinstance(default, bool):
-        name = "table" if isinstance(default, dict) else type(default).__name__
-        raise UsageError(f"{what} must be {name}, not {value!r}.")
+        raise UsageError(f"{what} must be {_title(type(default))}, not {value!r}.")
     if "range" in limits:
         low, high = limits["range"]
         span = f"between {low} and {high}" if high < math.inf else f"at least {low}"
@@ -244,8 +272,13 @@ def _value(value: Any, default: Any, limits: Mapping[str, Any], what: str) -> An
     if "items" in limits:
         for item in value.values() if isinstance(value, Mapping) else value:
             if type(item) not in limits["items"]:
-                kinds = " or ".join(kind.__name__ for kind in limits["items"])
+                kinds = " or ".join(_title(kind) for kind in limits["items"])
                 raise UsageError(f"{what} may only hold {kinds}, not {item!r}.")
     if "choices" in limits and value not in limits["choices"]:
         raise UsageError(f"{what} must be one of {', '.join(limits['choices'])}, not {value!r}.")
     return value
+
+
+def _title(kind: type) -> str:
+    """A type as TOML calls it."""
+    return "table" if kind is dict else kind.__name__

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from codectk.train.data import Crops
 from codectk.train.labels import LabelMaps
 from codectk.train.log import Window
 from codectk.train.loop import CHECKPOINT, loop
-from codectk.train.make import make
+from codectk.train.make import make, validation
 from codectk.train.recipe import Recipe, differences, from_dict
 from codectk.train.scale import choose_algorithms, join_world
 from codectk.train.steps import Steps
@@ -40,9 +40,21 @@ class Outcome:
     first: bool
 
 
+def recipe_of(folder: Path, overrides: Iterable[str] = ()) -> Recipe | None:
+    """The recipe of a run that has a checkpoint, changed; None before its first one.
+
+    Raises:
+        TrainingError: the checkpoint cannot be read.
+        UsageError, PluginError: as `recipe.from_dict`.
+    """
+    checkpoint = folder / CHECKPOINT
+    if not checkpoint.exists():
+        return None
+    return from_dict(load_checkpoint(checkpoint)["recipe"], str(checkpoint), overrides)
+
+
 def train(
     recipe: Recipe,
-    paths: Sequence[str | Path],
     folder: Path,
     *,
     resume: bool = False,
@@ -54,10 +66,9 @@ def train(
     """Train up to the recipe's last step, or until SIGINT, SIGTERM or `stop` ends it; leaves a checkpoint either way.
 
     Args:
-        recipe: what to do.
-        paths: picture files or folders.
+        recipe: what to do, and on which pictures.
         folder: where `checkpoint.pt`, `log.jsonl` and `curve.png` go; made if missing.
-        resume: go on from the folder's checkpoint; without it there must be none.
+        resume: go on from the folder's checkpoint, or start where there is none; without it there must be none.
         device: "cpu", "cuda", ...
         plot: draw the curve with every checkpoint.
         stop: asked during each step, with its number (from 1), whether to end the run after it.
@@ -66,19 +77,24 @@ def train(
     Raises:
         UsageError, InputError, OutputError, WeightsError, PluginError: the recipe, data, folder or device cannot be
             used.
-        TrainingError: there is no checkpoint to go on or start from, or it does not fit; or a value is not finite.
+        TrainingError: a checkpoint to start from is missing, or one does not fit; or a value is not finite.
     """
     checkpoint = folder / CHECKPOINT
-    state = load_checkpoint(checkpoint) if resume else None
-    if not resume and checkpoint.exists():
+    if not recipe.data.paths:
+        raise UsageError("Training needs --data PATH, or data.paths in its recipe.")
+    found = checkpoint.exists()
+    if found and not resume:
         raise UsageError(f"{checkpoint} exists; pass --resume to go on, or choose another folder.")
+    state = load_checkpoint(checkpoint) if found else None
     _make(folder)
     keep_freed_memory()
     world, place = join_world(device)
     choose_algorithms(place, recipe.run.deterministic)
     remark = say if world.first else lambda text: None
     with Bar(world.first) as bar:
-        load = partial(_load, recipe, paths, bar, remark)
+        if resume and state is None:
+            remark(f"There is no checkpoint at {checkpoint} yet: the run starts.")
+        load = partial(_load, recipe, bar, remark)
         trainer = make(recipe, load, world, place, fresh=state is None, say=remark)
         window = Window()
         if state is not None:
@@ -86,15 +102,17 @@ def train(
             window = Window(state.get("window"))
             _compare(state, trainer, remark)
             del state  # as large as three networks
+        kept_out = validation(recipe, place) if recipe.validation.paths and world.first else None
         with Stop() as signals:
-            loop(trainer, folder, window, bar, plot=plot, stop=lambda: bool(signals.signal) or stop(trainer.step + 1))
+            loop(
+                trainer, folder, window, bar, validation=kept_out, plot=plot, say=remark,
+                stop=lambda: bool(signals.signal) or stop(trainer.step + 1),
+            )  # fmt: skip
     world.leave()
     return Outcome(checkpoint, trainer.step, signals.signal, world.first)
 
 
-def _load(
-    recipe: Recipe, paths: Sequence[str | Path], bar: Bar, say: Callable[[str], None], labelled: bool
-) -> tuple[Crops, LabelMaps | None]:
+def _load(recipe: Recipe, bar: Bar, say: Callable[[str], None], labelled: bool) -> tuple[Crops, LabelMaps | None]:
     d = recipe.data
 
     def report(what: str) -> Callable[[int, int], None]:
@@ -106,7 +124,7 @@ def _load(
         return show
 
     crops = Crops(
-        paths, d.crop, d.min_side, d.scale_min, recipe.optim.seed, d.mirror, d.transpose, report("reading pictures")
+        d.paths, d.crop, d.min_side, d.scale_min, recipe.optim.seed, d.mirror, d.transpose, report("reading pictures")
     )
     if crops.small:
         say(f"{crops.small} pictures are smaller than {max(d.crop, d.min_side)} pixels and are left out.")

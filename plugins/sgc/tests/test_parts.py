@@ -106,7 +106,7 @@ def test_parts_learn_become_a_bundle_and_code_as_the_codec(tiny: Network, tmp_pa
     small = ["data.crop=64", "data.batch=1", "data.min_side=64", f"data.labels={tmp_path / 'labels'}"]
     once = ["optim.steps=1", "optim.lr=0.02", "optim.warmup=0", "optim.decay=0", "optim.ema=0"]
     recipe = load_recipe(RECIPE, [*SYNTHESIS, *small, *once, f"stage.weights={parts}"])
-    train(recipe, [tmp_path / "photos"], tmp_path / "run")
+    train(recipe.on([tmp_path / "photos"]), tmp_path / "run")
     trained = load_checkpoint(tmp_path / "run" / CHECKPOINT)["network"]
     inherited = hybrid.build(load_graph(RECIPE, SYNTHESIS))
     inherit(inherited, recipe.stage.weights)
