@@ -34,14 +34,13 @@ if TYPE_CHECKING:
     from codectk.spec.stages import (
         Analysis,
         Conditioning,
-        Discriminator,
         EntropyModel,
-        Loss,
         Post,
         Stages,
         Synthesis,
     )
     from codectk.spec.summary import Summary
+    from codectk.spec.training import Discriminator, Loss
 
 PROJECT = "codectk"
 

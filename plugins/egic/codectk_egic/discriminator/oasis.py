@@ -148,7 +148,7 @@ class OasisC(nn.Module):
     """The critic.
 
     Attributes:
-        needs, needs_labels: see `codectk.spec.stages.Discriminator`.
+        needs, needs_labels: see `codectk.spec.training.Discriminator`.
         new_at_gan: prefixes of parameters that segmentation training leaves as they were at the start.
         stride: sides that are no multiples of this many pixels are padded with copies of the border.
     """

@@ -55,7 +55,7 @@ class PatchGan(nn.Module):
     """The critic; needs no labels.
 
     Attributes:
-        needs, needs_labels: see `codectk.spec.stages.Discriminator`.
+        needs, needs_labels: see `codectk.spec.training.Discriminator`.
         stride: pixels per judgment; sides that are no multiples are padded with copies of the border.
     """
 
