@@ -9,8 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import t as student
 
-from codectk.eval.bdrate import compare
-from codectk.eval.bootstrap import bd_rate_interval
+from codectk.eval.bdrate import bd_rate_interval, compare
 from codectk.eval.curves import Row, mean_curves, mean_point
 
 Rows = Mapping[tuple[str, int], Sequence[Row]]

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 import codectk
 from codectk.api import decode_pictures
 from codectk.base.types import Picture
-from codectk.eval.classic import REFERENCES, decode, encode_at_size
+from codectk.eval.classical import REFERENCES, decode, encode_at_size
 from codectk.picture.read import read_picture
 from codectk.picture.strip import strip
 from codectk.picture.write import write_picture

@@ -29,11 +29,11 @@ from codectk.base.atomic import atomic_write
 from codectk.base.types import Context, Picture
 from codectk.bitstream.reader import read
 from codectk.coding.coder import Meter
-from codectk.eval.classic import REFERENCES
-from codectk.eval.classic import decode as decode_classic
-from codectk.eval.metrics import psnr
-from codectk.eval.perceptual import build
+from codectk.eval.classical import REFERENCES
+from codectk.eval.classical import decode as decode_classic
 from codectk.eval.provenance import versions
+from codectk.metrics.catalog import build
+from codectk.metrics.psnr import psnr
 from codectk.picture.convert import to_float
 from codectk.picture.read import read_picture
 from codectk.picture.strip import strip

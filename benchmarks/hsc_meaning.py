@@ -27,8 +27,8 @@ from codectk.api import decode
 from codectk.base.atomic import atomic_write
 from codectk.base.types import Picture
 from codectk.bitstream.reader import read
-from codectk.eval.classic import REFERENCES
-from codectk.eval.classic import decode as decode_classic
+from codectk.eval.classical import REFERENCES
+from codectk.eval.classical import decode as decode_classic
 from codectk.picture.read import read_picture
 from codectk.picture.strip import strip
 from codectk.pipeline.decode import decode_latents

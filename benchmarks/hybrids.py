@@ -24,11 +24,11 @@ from hybrids_tables import TABLES, table
 from codectk.base.atomic import atomic_write
 from codectk.bitstream.chunk import LATENTS
 from codectk.bitstream.reader import read
-from codectk.eval import perceptual
 from codectk.eval.codecs import CtkCodec, ctk_codec
 from codectk.eval.pictures import Source, describe, expand, read_source
 from codectk.eval.report import Evaluation
 from codectk.eval.study import Plan, study
+from codectk.metrics import catalog
 
 FORMAT = "codectk-hybrids/1"
 PARENTS: Mapping[str, Mapping[str, float]] = {"segpic": {}, "egic": {"realism": 1.0}}
@@ -57,7 +57,7 @@ KINDS = {
 
 
 def measure(
-    kind: Kind, codec: CtkCodec, sources: Sequence[Source], metrics: Sequence[perceptual.AnyMetric], folder: Path
+    kind: Kind, codec: CtkCodec, sources: Sequence[Source], metrics: Sequence[catalog.AnyMetric], folder: Path
 ) -> dict[str, Any]:
     """All about one codec."""
     grid = {knob: values for knob, values in kind.grid.items() if knob in codec.loaded().card.knobs}
@@ -129,7 +129,7 @@ def main() -> None:
     if results.get("pictures", {}).get("digest") != known.digest:
         pictures = {"known": known.known, "count": len(sources), "digest": known.digest}
         results = {"format": FORMAT, "pictures": pictures, **{name: {} for name in KINDS}, "same_bytes": {}}
-    metrics: dict[str, list[perceptual.AnyMetric]] = {}
+    metrics: dict[str, list[catalog.AnyMetric]] = {}
     for plan in TABLES.values():
         kind, folder, mine = KINDS[plan.kind], a.keep / plan.kind, results[plan.kind]
         folder.mkdir(parents=True, exist_ok=True)
@@ -139,7 +139,7 @@ def main() -> None:
             codec = ctk_codec(at, "cpu", PARENTS.get(name, {}))
             if mine.get(name, {}).get("identity") != codec.identity():
                 if plan.kind not in metrics:
-                    metrics[plan.kind] = perceptual.build(kind.metrics, "cpu", {"lpips": a.lpips_weights})
+                    metrics[plan.kind] = catalog.build(kind.metrics, "cpu", {"lpips": a.lpips_weights})
                 mine[name] = measure(kind, codec, sources, metrics[plan.kind], folder)
                 write(data, json.dumps(results, indent=1) + "\n")
             if plan.same_bytes and name != plan.parent:

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from codectk.eval.bdrate import compare
-from codectk.eval.bootstrap import bd_rate_interval
+from codectk.eval.bdrate import bd_rate_interval, compare
 from codectk.eval.curves import Curve, Point, Row, mean_curves
 
 Results = Mapping[str, Any]

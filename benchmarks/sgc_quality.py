@@ -32,14 +32,14 @@ from sgc_scores import Scorer, file_agreement, mean
 from codectk.base.atomic import atomic_write
 from codectk.base.types import Picture
 from codectk.bitstream.reader import read
-from codectk.eval.classic import REFERENCES
-from codectk.eval.classic import decode as decode_classic
-from codectk.eval.perceptual import build, label
+from codectk.eval.classical import REFERENCES
+from codectk.eval.classical import decode as decode_classic
 from codectk.eval.provenance import machine, picture_digest, set_digest, versions
+from codectk.metrics.catalog import build
 from codectk.pipeline.decode import decode_container
 from codectk.pipeline.encode import Encoding, encode_picture
 from codectk.pipeline.load import Ready
-from codectk.spec.metrics import SetScore
+from codectk.spec.metrics import SetScore, label
 from codectk.train.bar import Bar
 
 ABLATION_STEPS = 20

@@ -18,7 +18,7 @@ from typing import Any
 from sgc_scores import BETTER
 
 from codectk.base.atomic import atomic_write
-from codectk.eval.bootstrap import difference_interval
+from codectk.eval.bdrate import difference_interval
 
 TITLES = {
     "agreement": "labels", "agreement_cityscapes": "labels, Cityscapes", "color_error": "color error",

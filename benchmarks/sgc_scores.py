@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from codectk.eval.metrics import psnr
-from codectk.eval.perceptual import Lpips, build
+from codectk.metrics.catalog import build
+from codectk.metrics.lpips import Lpips
+from codectk.metrics.psnr import psnr
 from codectk_labels.predict import label_map
 from codectk_labels.preset import load_segmenter
 from codectk_sgc.colors.reduce import color_map

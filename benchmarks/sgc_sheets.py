@@ -22,8 +22,8 @@ from sgc_pictures import Shot, outdoors, strangers
 from sgc_quality import ABLATION_STEPS, some
 
 from codectk.base.atomic import atomic_write
-from codectk.eval.classic import REFERENCES
-from codectk.eval.classic import decode as decode_classic
+from codectk.eval.classical import REFERENCES
+from codectk.eval.classical import decode as decode_classic
 from codectk_labels.groups import GROUPS, palette
 from codectk_sgc.colors.quantize import restore
 

@@ -23,10 +23,11 @@ from sgc_pictures import outdoors
 
 from codectk.base.atomic import atomic_write
 from codectk.base.errors import UsageError, WeightsError
-from codectk.eval.classic import REFERENCES
-from codectk.eval.classic import decode as decode_classic
-from codectk.eval.perceptual import AnyMetric, build, label
+from codectk.eval.classical import REFERENCES
+from codectk.eval.classical import decode as decode_classic
 from codectk.eval.provenance import picture_digest, set_digest, versions
+from codectk.metrics.catalog import build
+from codectk.spec.metrics import AnyMetric, label
 from codectk.train.bar import Bar
 from codectk_sgc.plugin import TABLE1
 

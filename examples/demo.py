@@ -17,8 +17,7 @@ import codectk
 from codectk.api import decode_picture
 from codectk.base.atomic import atomic_write
 from codectk.base.errors import CodectkError
-from codectk.eval.beside import entry, references_at_size, sheet, table
-from codectk.eval.compare import to_png
+from codectk.eval.side_by_side import entry, references_at_size, sheet, table, to_png
 from codectk.picture.read import read_picture
 from codectk.picture.write import write_picture
 

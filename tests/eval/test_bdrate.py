@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from codectk.base.errors import InputError
-from codectk.eval.anchors import load_curves
-from codectk.eval.bdrate import bd_rate, compare, rising
-from codectk.eval.bootstrap import bd_rate_interval, difference_interval
+from codectk.eval.bdrate import bd_rate, bd_rate_interval, compare, difference_interval, rising
+from codectk.eval.curve_files import load_curves
 from codectk.eval.curves import Curve, Point, Row
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codectk.eval.curves import Curve, Point
-from codectk.eval.equal_rate import MOST_RATES, at_rates, common_rates
+from codectk.eval.curves import MOST_RATES, Curve, Point, at_rates, common_rates
 
 LPIPS = "LPIPS (Alex v0.1)"
 

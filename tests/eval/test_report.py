@@ -11,14 +11,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from codectk.eval import tables
-from codectk.eval.anchors import load_curves
-from codectk.eval.bdrate import compare
-from codectk.eval.bootstrap import Interval
+from codectk.eval import printed_tables
+from codectk.eval.bdrate import Interval, compare
+from codectk.eval.curve_files import load_curves
 from codectk.eval.curves import Curve, Point
+from codectk.eval.measure import Measurement, Times
 from codectk.eval.pictures import PictureSet
 from codectk.eval.report import CSV_COLUMNS, FORMAT, Comparison, Evaluation, to_csv, to_json
-from codectk.eval.run import Measurement, Times
 
 
 def measurement(image: str, quality: float, size: int, psnr: float, **changes: object) -> Measurement:
@@ -103,25 +102,25 @@ def test_what_is_missing_stays_empty(tmp_path: Path) -> None:
     # Valid JSON has no Infinity.
     data = json.loads(to_json(evaluation, "", "cpu"), parse_constant=lambda name: pytest.fail(name))
     assert data["rows"][0]["psnr"] is None
-    assert tables.times([bare], "mine") is None
-    assert "-" in text(tables.means(evaluation, "mine"))
+    assert printed_tables.times([bare], "mine") is None
+    assert "-" in text(printed_tables.means(evaluation, "mine"))
 
 
 def test_tables_show_the_numbers(evaluation: Evaluation) -> None:
-    means = text(tables.means(evaluation, "mine"))
+    means = text(printed_tables.means(evaluation, "mine"))
     assert "mean of 2 pictures" in means and "62.5" in means and "1.1000" in means and "30.50" in means
     # Of 1000 bytes 30 are overhead, and 970 stand against an estimate of 950.
     assert "+2.11 %" in means and "30.0" in means
-    every = text(tables.pictures(evaluation.measurements, "mine"))
+    every = text(printed_tables.pictures(evaluation.measurements, "mine"))
     assert every.count("\n") > 7 and "1400" in every
-    rates = text(tables.bd_rates(evaluation.comparisons))
+    rates = text(printed_tables.bd_rates(evaluation.comparisons))
     assert "JPEG" in rates and "PSNR" in rates and "-20.0 to -10.0" in rates
     rate = evaluation.comparisons[0].bd_rate
     assert f"{rate.pchip:+.1f}" in rates and f"{rate.low:.2f} to {rate.high:.2f}" in rates
 
 
 def test_time_shares_are_of_the_total(evaluation: Evaluation) -> None:
-    shares = text(tables.times(evaluation.measurements, "mine"))
+    shares = text(printed_tables.times(evaluation.measurements, "mine"))
     encode, decode = (line.split() for line in shares.splitlines() if line.split()[:1] in (["encode"], ["decode"]))
     assert encode[1:] == ["0.500", "60.0%", "20.0%", "20.0%"]
     assert decode[1:] == ["1.000", "50.0%", "20.0%", "30.0%"]

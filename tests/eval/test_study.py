@@ -14,7 +14,7 @@ from PIL import Image
 from codectk.base.errors import ContractError, InputError, OutputError, UsageError, WeightsError
 from codectk.cli.eval import command
 from codectk.eval import study as study_module
-from codectk.eval.anchors import load_curves
+from codectk.eval.curve_files import load_curves
 from codectk.eval.probe import Probe
 from codectk.pipeline.load import Ready
 from codectk.weights.store import sha256_of

@@ -21,8 +21,8 @@ from codectk.base.types import Picture
 from codectk.bitstream.chunk import Chunk
 from codectk.bitstream.reader import read
 from codectk.bitstream.writer import write
-from codectk.eval.metrics import psnr
 from codectk.eval.probe import probe
+from codectk.metrics.psnr import psnr
 from codectk.pipeline.decode import decode_container
 from codectk.pipeline.encode import Encoding, encode_picture
 from codectk.pipeline.load import load

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from codectk.base.errors import ContractError, PluginBrokenError, UsageError, WeightsError
-from codectk.nn.lpips import LAYERS
-from codectk.nn.ms_ssim import ms_ssim
+from codectk.metrics.lpips import LAYERS
+from codectk.metrics.ms_ssim_torch import ms_ssim
 from codectk.train.losses import RateDistortion, mse_255
 from codectk.train.recipe import LossSection
 from codectk.weights.tensors import save_tensors

@@ -106,10 +106,10 @@ def command(
 
     Every file is really written, read and decoded. PICTURES are files or folders of them.
     """
-    from codectk.eval import anchors as anchor_files
-    from codectk.eval import perceptual
+    from codectk.eval import curve_files
     from codectk.eval import pictures as picture_files
     from codectk.eval.study import Plan, study
+    from codectk.metrics import catalog
 
     _need("scipy", bool(anchors or classic or plot_path))
     _need("matplotlib", bool(plot_path))
@@ -118,7 +118,7 @@ def command(
         if not path.parent.is_dir():
             raise OutputError(f"There is no folder '{path.parent}' to write '{path.name}' into.")
     if plot_path:
-        from codectk.eval.plot import check_path
+        from codectk.eval.rd_plot import check_path
 
         check_path(Path(plot_path))
     first_use, screen = FirstUse(yes), output.plain()
@@ -130,8 +130,8 @@ def command(
         qualities=_numbers(qualities, "Qualities"),
         grid={name: values.split(",") for name, values in collect_knobs(grid, option="--decode").items()},
         classics=_words([classic]),
-        metrics=perceptual.build(_words(metrics), device, {"lpips": lpips_weights, "fid": fid_weights}),
-        anchors=[anchor_files.parse_spec(a) for a in anchors],
+        metrics=catalog.build(_words(metrics), device, {"lpips": lpips_weights, "fid": fid_weights}),
+        anchors=[curve_files.parse_spec(a) for a in anchors],
         against=against,
         rates=_numbers(at_bpp, "Rates") if at_bpp else (),
     )
@@ -206,22 +206,23 @@ def _folder(keep: str | None) -> AbstractContextManager[str]:
 
 
 def _print(evaluation: Evaluation, per_picture: bool) -> None:
-    from codectk.eval import tables
+
+    from codectk.eval import printed_tables
 
     console = output.console()
     for codec in dict.fromkeys(m.codec for m in evaluation.measurements):
         if per_picture:
-            console.print(tables.pictures(evaluation.measurements, codec))
-        console.print(tables.means(evaluation, codec))
+            console.print(printed_tables.pictures(evaluation.measurements, codec))
+        console.print(printed_tables.means(evaluation, codec))
         if evaluation.metrics:
-            console.print(tables.scores(evaluation, codec))
-        times = tables.times(evaluation.measurements, codec)
+            console.print(printed_tables.scores(evaluation, codec))
+        times = printed_tables.times(evaluation.measurements, codec)
         if times is not None:
             console.print(times)
     if evaluation.comparisons:
-        console.print(tables.bd_rates(evaluation.comparisons))
+        console.print(printed_tables.bd_rates(evaluation.comparisons))
     for found in evaluation.equal_rates:
-        console.print(tables.equal_rates(found))
+        console.print(printed_tables.equal_rates(found))
     for note in evaluation.notes:
         click.echo(f"codectk: note: {note}", err=True)
 
@@ -240,7 +241,7 @@ def _write(evaluation: Evaluation, json_path: str | None, csv_path: str | None, 
 
 def _plot(evaluation: Evaluation, path: Path, title: str, log_bpp: bool) -> None:
     from codectk.eval.curves import METRICS
-    from codectk.eval.plot import rd_plot
+    from codectk.eval.rd_plot import rd_plot
     from codectk.eval.study import split_curves
 
     own, others = split_curves(evaluation)
@@ -261,7 +262,7 @@ def _write_sheets(
     evaluation: Evaluation, sources: Sequence[Source], codecs: Sequence[CtkCodec], folder: Path, target: Path
 ) -> None:
     """One sheet per picture, codec and setting of its decoder, at the middle quality."""
-    from codectk.eval.sheets import write_sheet
+    from codectk.eval.side_by_side import write_sheet
 
     target.mkdir(parents=True, exist_ok=True)
     for codec in codecs:

@@ -188,7 +188,8 @@ class _Run:
 
 def _measure(original: Any, picture: Any) -> Mapping[str, float | None]:
     """PSNR and, where the picture is large enough, MS-SSIM."""
-    from codectk.eval.metrics import MS_SSIM_MIN_SIDE, ms_ssim, psnr
+    from codectk.metrics.ms_ssim import MS_SSIM_MIN_SIDE, ms_ssim
+    from codectk.metrics.psnr import psnr
 
     large = min(original.shape[:2]) >= MS_SSIM_MIN_SIDE
     return {

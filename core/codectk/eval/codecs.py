@@ -13,10 +13,10 @@ from codectk import api
 from codectk.base.errors import UsageError
 from codectk.base.types import Picture
 from codectk.bitstream.reader import read
-from codectk.eval import classic
-from codectk.eval.classic import Reference
-from codectk.eval.metrics import Pixels
+from codectk.eval import classical
+from codectk.eval.classical import Reference
 from codectk.eval.probe import Probe, probe
+from codectk.metrics.psnr import Pixels
 from codectk.pipeline.decode import decode_container
 from codectk.pipeline.encode import encode_picture
 from codectk.pipeline.load import Ready, card_of, load
@@ -235,10 +235,10 @@ class ClassicCodec:
         return self.reference.encode(picture.pixels, round(quality))
 
     def decode(self, data: bytes) -> Pixels:
-        return classic.decode(data)
+        return classical.decode(data)
 
     def probe(self, data: bytes) -> Probe | None:
         return None
 
     def identity(self) -> Mapping[str, str]:
-        return classic.identity(self.reference.id)
+        return classical.identity(self.reference.id)

@@ -1,4 +1,4 @@
-"""Rate-distortion curves: what anchors, measurements, BD-rates and plots have in common."""
+"""Rate-distortion curves: what anchors, measurements, BD-rates and plots have in common; values at equal rates."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codectk.base.errors import InputError
-from codectk.eval.metrics import ms_ssim_db
+from codectk.metrics.ms_ssim import ms_ssim_db
 
 Metric = Literal["psnr", "ms_ssim"]
 METRICS: tuple[Metric, ...] = ("psnr", "ms_ssim")
@@ -157,3 +157,50 @@ def mean_curves(rows: Iterable[Row], images: Sequence[str] | None = None) -> lis
             points = tuple(mean_point([r.point for r in found], setting) for setting, found in kept.items())
             curves.append(Curve(codec, points, full, rows=tuple(r for found in kept.values() for r in found)))
     return curves
+
+
+MOST_RATES = 6
+"""Rates that are chosen where nobody names any."""
+
+
+@dataclass(frozen=True)
+class EqualRate:
+    """One metric at common rates.
+
+    Attributes:
+        metric: "psnr" or a label.
+        rates: bits per pixel.
+        values: by title of the curve, a value per rate, or None where the curve does not reach it.
+    """
+
+    metric: str
+    rates: tuple[float, ...]
+    values: dict[str, tuple[float | None, ...]]
+
+
+def at_rates(curves: Sequence[Curve], metric: str, rates: Sequence[float]) -> EqualRate:
+    """Interpolate curves at common rates, linearly over the logarithm of the rate and never beyond their ends.
+
+    Args:
+        curves: mean curves; those without the metric are left out.
+        metric: "psnr" or a label.
+        rates: bits per pixel.
+    """
+    values: dict[str, tuple[float | None, ...]] = {}
+    for curve in curves:
+        bpp, quality = curve.values(metric)
+        if len(bpp):
+            inside = [float(bpp[0]) <= rate <= float(bpp[-1]) for rate in rates]
+            found = np.interp(np.log(rates), np.log(bpp), quality)
+            # An earlier run of the same codec may be among the anchors.
+            title = curve.title if curve.title not in values else f"{curve.title} (anchor)"
+            values[title] = tuple(float(v) if ok else None for v, ok in zip(found, inside, strict=True))
+    return EqualRate(metric, tuple(rates), values)
+
+
+def common_rates(curve: Curve) -> list[float]:
+    """Rates to compare at: those of a curve's own points, which need no interpolation, thinned to `MOST_RATES`."""
+    bpp = sorted({point.bpp for point in curve.points})
+    if len(bpp) <= MOST_RATES:
+        return bpp
+    return [bpp[round(i * (len(bpp) - 1) / (MOST_RATES - 1))] for i in range(MOST_RATES)]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from codectk.base.errors import InputError, UsageError
 from codectk.base.types import Picture
-from codectk.eval.metrics import Pixels
 from codectk.eval.provenance import KNOWN_SETS, picture_digest, set_digest
+from codectk.metrics.psnr import Pixels
 from codectk.picture.read import read_picture
 
 _SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".bmp"})

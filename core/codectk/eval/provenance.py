@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from codectk.eval.metrics import Pixels
+from codectk.metrics.psnr import Pixels
 
 _DISTRIBUTIONS = ("codectk", "numpy", "pillow", "constriction", "torch", "scipy")
 

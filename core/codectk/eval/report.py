@@ -11,15 +11,13 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from codectk.eval.bdrate import BdRate
-from codectk.eval.bootstrap import Interval
-from codectk.eval.curves import Curve, Point, mean_curves
-from codectk.eval.equal_rate import EqualRate
-from codectk.eval.metrics import ms_ssim_db
+from codectk.eval.bdrate import BdRate, Interval
+from codectk.eval.curves import Curve, EqualRate, Point, mean_curves
+from codectk.eval.measure import Measurement
 from codectk.eval.pictures import PictureSet
 from codectk.eval.provenance import machine, versions
-from codectk.eval.run import Measurement
-from codectk.eval.scoring import SetScores
+from codectk.eval.score import SetScores
+from codectk.metrics.ms_ssim import ms_ssim_db
 
 FORMAT = "codectk-eval/1"
 

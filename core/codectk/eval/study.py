@@ -8,19 +8,17 @@ from pathlib import Path
 
 from codectk.base.errors import InputError, UsageError
 from codectk.base.progress import Progress, silent
-from codectk.eval import anchors as anchor_files
-from codectk.eval.anchors import AnchorSpec
-from codectk.eval.bdrate import compare
-from codectk.eval.bootstrap import Interval, bd_rate_interval
-from codectk.eval.classic import REFERENCES, Reference
+from codectk.eval import curve_files
+from codectk.eval.bdrate import Interval, bd_rate_interval, compare
+from codectk.eval.classical import REFERENCES, Reference
 from codectk.eval.codecs import ClassicCodec, CtkCodec, FileCodec, decoders
-from codectk.eval.curves import METRICS, Curve, Metric
-from codectk.eval.equal_rate import at_rates, common_rates
-from codectk.eval.perceptual import AnyMetric, label
+from codectk.eval.curve_files import AnchorSpec
+from codectk.eval.curves import METRICS, Curve, Metric, at_rates, common_rates
+from codectk.eval.measure import Measurement, evaluate, setting_name
 from codectk.eval.pictures import Source, describe
 from codectk.eval.report import Comparison, Evaluation, Scored
-from codectk.eval.run import Measurement, evaluate, setting_name
-from codectk.eval.scoring import score
+from codectk.eval.score import score
+from codectk.spec.metrics import AnyMetric, label
 
 MAX_LINES = 12
 """Most anchor lines that are used without having been named."""
@@ -62,8 +60,7 @@ class Plan:
         """
         made: list[tuple[FileCodec, list[FileCodec], Sequence[float | None]]] = []
         for codec in self.codecs:
-            settings = (None,) if codec.rate_knob is None else self.qualities
-            made.append((codec, list(decoders(codec, self.grid)), settings))
+            made.append((codec, list(decoders(codec, self.grid)), self.qualities if codec.rate_knob else [None]))
         for name in self.grid:
             if not any(name in codec.loaded().card.knobs for codec in self.codecs):
                 raise UsageError(f"No codec of this evaluation has a knob '{name}'.")
@@ -76,7 +73,7 @@ class Plan:
                 others = taken.setdefault(decoder.name, set())
                 if others & points:
                     raise UsageError(f"Two points would be called '{decoder.name}, {min(others & points)}'; label one.")
-                if others and settings != (None,):
+                if others and settings != [None]:
                     raise UsageError(f"Two curves would be called '{decoder.name}'; give one of them a label.")
                 others |= points
         return made
@@ -157,7 +154,7 @@ def _reference(name: str) -> Reference:
 def _anchors(specs: Sequence[AnchorSpec], against: Sequence[str], images: Sequence[str]) -> list[Curve]:
     chosen: list[Curve] = []
     for spec in specs:
-        curves = anchor_files.load(spec, images)
+        curves = curve_files.load(spec, images)
         if not spec.lines and (against or len(curves) > MAX_LINES):
             named = [c for c in curves if c.name in against]
             if not named and not against:

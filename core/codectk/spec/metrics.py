@@ -35,6 +35,11 @@ class PictureMetric(Metric, Protocol):
         ...
 
 
+def label(metric: Metric) -> str:
+    """How a metric is called wherever its value stands: with its backbone."""
+    return f"{metric.name} ({metric.backbone})" if metric.backbone else metric.name
+
+
 @dataclass(frozen=True)
 class SetScore:
     """The value of a metric over a set of pictures.
@@ -60,3 +65,6 @@ class SetMetric(Metric, Protocol):
     def __call__(self, pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> SetScore | None:
         """Compare (reference, decoded) pairs of uint8 (H, W, 3) RGB; None where there is too little to measure."""
         ...
+
+
+AnyMetric = PictureMetric | SetMetric

@@ -20,7 +20,7 @@ from codectk.base.types import Context
 from codectk.bitstream.codecs import number_of
 from codectk.bitstream.info import Info
 from codectk.bitstream.reader import read
-from codectk.eval.metrics import psnr
+from codectk.metrics.psnr import psnr
 from codectk.picture.read import read_picture
 from codectk.pipeline.decode import decode_latents
 from codectk.pipeline.encode import Encoding, encode_picture

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from codectk.base.errors import ContractError, UsageError
-from codectk.nn import ms_ssim as similarity
-from codectk.nn.lpips import MIN_SIDE as LPIPS_MIN_SIDE
-from codectk.nn.lpips import load_lpips
+from codectk.metrics.lpips import MIN_SIDE as LPIPS_MIN_SIDE
+from codectk.metrics.lpips import load_lpips
+from codectk.metrics.ms_ssim import MS_SSIM_MIN_SIDE
+from codectk.metrics.ms_ssim_torch import ms_ssim
 from codectk.plugins import manager
 from codectk.train.recipe import LossSection
 
@@ -27,7 +28,7 @@ def mse_255(x: Tensor, target: Tensor) -> Tensor:
 
 def ms_ssim_loss(x: Tensor, target: Tensor) -> Tensor:
     """1 - MS-SSIM, (B,) in 0..1."""
-    return 1 - similarity.ms_ssim(x, target)
+    return 1 - ms_ssim(x, target)
 
 
 class Mixture:
@@ -50,7 +51,7 @@ class Mixture:
         if section.mse > 0:
             self.terms.append((section.mse, mse_255))
         if section.ms_ssim > 0:
-            _need("MS-SSIM", similarity.MIN_SIDE, crop)
+            _need("MS-SSIM", MS_SSIM_MIN_SIDE, crop)
             self.terms.append((section.ms_ssim, ms_ssim_loss))
         if section.lpips > 0:
             _need("LPIPS", LPIPS_MIN_SIDE, crop)

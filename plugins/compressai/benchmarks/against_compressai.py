@@ -27,7 +27,7 @@ warnings.filterwarnings("ignore", category=FutureWarning)
 
 from codectk.base.types import Context  # noqa: E402
 from codectk.bitstream.reader import read  # noqa: E402
-from codectk.eval.metrics import psnr  # noqa: E402
+from codectk.metrics.psnr import psnr  # noqa: E402
 from codectk.picture.read import read_picture  # noqa: E402
 from codectk.pipeline.decode import decode_latents  # noqa: E402
 from codectk.pipeline.encode import encode_picture  # noqa: E402

@@ -11,7 +11,7 @@ from PIL import Image
 import codectk
 from codectk.base.errors import UsageError
 from codectk.cli import main
-from codectk.eval.metrics import psnr
+from codectk.metrics.psnr import psnr
 from codectk.picture.read import read_picture
 
 PHOTO = Path(__file__).parents[3] / "examples" / "photo.png"

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from codectk.base.errors import UsageError, WeightsError
-from codectk.eval.perceptual import build
+from codectk.metrics.catalog import build
 from codectk.plugins.discover import discover
 from codectk.testing.pictures import scene
 from codectk_sgc.plugin import TABLE1

@@ -7,12 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from codectk.base.progress import Progress, silent
-from codectk.eval.metrics import Pixels
-from codectk.eval.perceptual import AnyMetric, label
+from codectk.eval.measure import Measurement
 from codectk.eval.pictures import Source
-from codectk.eval.run import Measurement
+from codectk.metrics.psnr import Pixels
 from codectk.picture.read import read_picture
-from codectk.spec.metrics import SetScore
+from codectk.spec.metrics import AnyMetric, SetScore, label
 
 SetScores = Mapping[tuple[str, str], Mapping[str, SetScore]]
 """(codec, setting) -> label of a metric -> its value over all pictures."""
@@ -29,7 +28,7 @@ def score(
     """Apply metrics to what lies on disk.
 
     Args:
-        measurements: of `run.evaluate`, with its files in `folder`.
+        measurements: of `measure.evaluate`, with its files in `folder`.
         sources: the pictures they were measured on.
         metrics: what to apply.
         folder: of the evaluation.

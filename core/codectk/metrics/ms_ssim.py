@@ -1,4 +1,4 @@
-"""Distortion of 8-bit RGB pictures. Plain numpy, so that the core can show quality without torch or scipy."""
+"""MS-SSIM of 8-bit RGB pictures. Plain numpy; `metrics.ms_ssim_torch` has the same on tensors, with gradients."""
 
 from __future__ import annotations
 
@@ -8,52 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codectk.base.errors import InputError
+from codectk.metrics.psnr import Pixels, check_pair
 
-Pixels = NDArray[np.uint8]
 _Plane = NDArray[np.float64]
 
 MS_SSIM_MIN_SIDE = 161
 """Smallest side in pixels for which all five scales still hold one 11x11 window."""
 
-_SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 _C1 = (0.01 * 255) ** 2
 _C2 = (0.03 * 255) ** 2
-
-
-def mse(reference: Pixels, picture: Pixels) -> float:
-    """Mean squared error over all pixels and the three channels.
-
-    Args:
-        reference, picture: uint8 (H, W, 3) RGB.
-
-    Returns:
-        Squared grey levels, 0..65025.
-
-    Raises:
-        InputError: the pictures are not uint8 (H, W, 3) of one size.
-    """
-    _check(reference, picture)
-    difference = reference.astype(np.float64) - picture
-    return float(np.mean(difference * difference))
-
-
-def psnr(reference: Pixels, picture: Pixels) -> float:
-    """Peak signal-to-noise ratio over RGB, 10 log10(255^2 / MSE).
-
-    One MSE over the three channels, as in the published Kodak tables of CompressAI; not the mean of three
-    per-channel values.
-
-    Args:
-        reference, picture: uint8 (H, W, 3) RGB.
-
-    Returns:
-        Decibels; infinity for equal pictures.
-
-    Raises:
-        InputError: the pictures are not uint8 (H, W, 3) of one size.
-    """
-    error = mse(reference, picture)
-    return math.inf if error == 0 else 10 * math.log10(255**2 / error)
 
 
 def ms_ssim(reference: Pixels, picture: Pixels) -> float:
@@ -72,7 +36,7 @@ def ms_ssim(reference: Pixels, picture: Pixels) -> float:
     Raises:
         InputError: the pictures are not uint8 (H, W, 3) of one size, or too small for five scales.
     """
-    _check(reference, picture)
+    check_pair(reference, picture)
     if min(reference.shape[:2]) < MS_SSIM_MIN_SIDE:
         height, width = reference.shape[:2]
         raise InputError(
@@ -96,18 +60,10 @@ def ms_ssim_db(value: float) -> float:
     return math.inf if value >= 1 else -10 * math.log10(1 - value)
 
 
-def _check(reference: Pixels, picture: Pixels) -> None:
-    for pixels in (reference, picture):
-        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
-            raise InputError(f"A metric compares uint8 (H, W, 3) pictures, not {pixels.dtype} {pixels.shape}.")
-    if reference.shape != picture.shape:
-        raise InputError(f"A metric compares pictures of one size, not {reference.shape} with {picture.shape}.")
-
-
 def _ms_ssim_plane(x: _Plane, y: _Plane) -> float:
     product = 1.0
-    for scale, weight in enumerate(_SCALE_WEIGHTS):
-        last = scale == len(_SCALE_WEIGHTS) - 1
+    for scale, weight in enumerate(SCALE_WEIGHTS):
+        last = scale == len(SCALE_WEIGHTS) - 1
         ssim, contrast = _ssim_terms(x, y)
         product *= max(ssim if last else contrast, 0.0) ** weight
         if not last:

@@ -11,8 +11,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="the room nn needs torch")
 
 from codectk.base.errors import WeightsError  # noqa: E402
-from codectk.nn.inception import BLOCKS, EPSILON, SIDE, STEM, Inception, layer_names  # noqa: E402
-from codectk.nn.inception_files import is_fid, load_inception, pattern, read_arrays, source_of  # noqa: E402
+from codectk.metrics.inception import BLOCKS, EPSILON, SIDE, STEM, Inception, layer_names  # noqa: E402
+from codectk.metrics.inception_files import is_fid, load_inception, pattern, read_arrays, source_of  # noqa: E402
 from codectk.weights.tensors import save_tensors  # noqa: E402
 
 Arrays = dict[str, np.ndarray]

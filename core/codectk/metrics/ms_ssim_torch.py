@@ -1,4 +1,4 @@
-"""MS-SSIM on tensors, differentiable: the same numbers as `codectk.eval.metrics.ms_ssim`.
+"""MS-SSIM on tensors, differentiable: the same numbers as `metrics.ms_ssim`.
 
 Source: Wang, Simoncelli, Bovik 2003, "Multi-scale structural similarity for image quality assessment"; 11-tap Gaussian
 window of sigma 1.5, valid convolutions, five scales, 2x2 means between them.
@@ -10,13 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from codectk.metrics.ms_ssim import SCALE_WEIGHTS
 from codectk.nn.quantize import clamp_ste
 
-WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 C1, C2 = 0.01**2, 0.03**2
-
-MIN_SIDE = 161
-"""Smallest side in pixels for which all five scales hold one window."""
 
 FLOOR = 1e-3
 """Terms below are raised to it. The metric sets negative terms to 0, where the power has an infinite slope."""
@@ -26,15 +23,15 @@ def ms_ssim(x: Tensor, target: Tensor) -> Tensor:
     """Similarity of each picture of a batch, mean of its channels.
 
     Args:
-        x, target: float32 (B, 3, H, W), nominally in [0, 1], sides at least `MIN_SIDE` pixels.
+        x, target: float32 (B, 3, H, W), nominally in [0, 1], sides at least `MS_SSIM_MIN_SIDE` pixels.
 
     Returns:
         float32 (B,), 1 for equal pictures. Equal to the metric wherever no term of it is below `FLOOR`.
     """
     product = torch.ones(x.shape[:2], dtype=x.dtype, device=x.device)
-    for scale, weight in enumerate(WEIGHTS):
+    for scale, weight in enumerate(SCALE_WEIGHTS):
         ssim, contrast = _terms(x, target)
-        last = scale == len(WEIGHTS) - 1
+        last = scale == len(SCALE_WEIGHTS) - 1
         product = product * clamp_ste(ssim if last else contrast, FLOOR, 1.0) ** weight
         if not last:
             x, target = _halve(x), _halve(target)

@@ -1,7 +1,7 @@
 """Inception-v3 as FID uses it: the TensorFlow graph of 2015-12-05, which is not torchvision's network.
 
 Sources: Szegedy et al. 2016, "Rethinking the Inception Architecture for Computer Vision", for the blocks; the graph
-itself, as ported by the projects that `nn.inception_files` reads, for where it differs: average pools do not count
+itself, as ported by the projects that `metrics.inception_files` reads, for where it differs: average pools do not count
 the padding, the last block pools by maximum, and batch normalization has epsilon 0.001 and no scale.
 
 Names of layers are torchvision's, without its `aux` and `fc`. Batch normalization is folded into the convolutions.

@@ -11,8 +11,9 @@ import pytest
 from scipy.signal import convolve2d
 
 from codectk.base.errors import InputError
-from codectk.eval.classic import decode, encode_jpeg, encode_webp
-from codectk.eval.metrics import MS_SSIM_MIN_SIDE, ms_ssim, ms_ssim_db, mse, psnr
+from codectk.eval.classical import decode, encode_jpeg, encode_webp
+from codectk.metrics.ms_ssim import MS_SSIM_MIN_SIDE, ms_ssim, ms_ssim_db
+from codectk.metrics.psnr import mse, psnr
 
 
 def noisy(picture: np.ndarray, sigma: float) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, features
 
 from codectk.base.errors import InputError
-from codectk.eval.metrics import Pixels
+from codectk.metrics.psnr import Pixels
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from codectk.base.errors import WeightsError
-from codectk.nn.inception import BLOCKS, SIDE, STEM, Inception
+from codectk.metrics.inception import BLOCKS, SIDE, STEM, Inception
 from codectk.weights.pickles import is_script, read_script, read_state
 from codectk.weights.store import sha256_of
 from codectk.weights.tensors import load_tensors

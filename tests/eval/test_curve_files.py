@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from codectk.base.errors import InputError, UsageError
-from codectk.eval.anchors import AnchorSpec, load, load_curves, parse_spec
+from codectk.eval.curve_files import AnchorSpec, load, load_curves, parse_spec
 from codectk.eval.curves import Curve, Point, Row, mean_curves, mean_point
 
 CSV = """codec,setting,image,bytes,bpp,psnr_rgb,ms_ssim

@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the room nn needs torch")
 
 from codectk.base.errors import WeightsError  # noqa: E402
-from codectk.nn.lpips import LAYERS, LPIPS, MIN_SIDE, load_lpips  # noqa: E402
+from codectk.metrics.lpips import LAYERS, LPIPS, MIN_SIDE, load_lpips  # noqa: E402
 from codectk.weights.tensors import load_tensors, save_tensors  # noqa: E402
 
 WEIGHTS = Path(__file__).resolve().parents[3] / "shared" / "data" / "weights" / "lpips_alex_v01.safetensors"

@@ -15,9 +15,10 @@ from codectk.base.progress import Progress, silent
 from codectk.base.types import Picture
 from codectk.eval.codecs import FileCodec
 from codectk.eval.curves import Point, Row
-from codectk.eval.metrics import MS_SSIM_MIN_SIDE, Pixels, ms_ssim, psnr
 from codectk.eval.pictures import Source
 from codectk.eval.probe import Probe
+from codectk.metrics.ms_ssim import MS_SSIM_MIN_SIDE, ms_ssim
+from codectk.metrics.psnr import Pixels, psnr
 from codectk.picture.read import read_picture
 from codectk.picture.write import write_picture
 

@@ -9,10 +9,10 @@ from statistics import median
 from rich import box
 from rich.table import Table
 
-from codectk.eval.equal_rate import EqualRate
-from codectk.eval.metrics import ms_ssim_db
+from codectk.eval.curves import EqualRate
+from codectk.eval.measure import Measurement, Times
 from codectk.eval.report import Comparison, Evaluation, Scored
-from codectk.eval.run import Measurement, Times
+from codectk.metrics.ms_ssim import ms_ssim_db
 
 
 def means(evaluation: Evaluation, codec: str) -> Table:

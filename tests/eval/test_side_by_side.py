@@ -12,10 +12,9 @@ import pytest
 from PIL import Image
 
 from codectk.base.errors import OutputError, UsageError
-from codectk.eval.beside import entry, references_at_size, sheet, table
-from codectk.eval.compare import Panel, detail_box, side_by_side, to_png
 from codectk.eval.curves import Curve, Point
-from codectk.eval.plot import rd_plot
+from codectk.eval.rd_plot import rd_plot
+from codectk.eval.side_by_side import Panel, detail_box, entry, references_at_size, sheet, side_by_side, table, to_png
 
 OWN_RED = (209, 56, 44)
 

@@ -35,7 +35,7 @@ class MetricFile:
 
 LPIPS_FILE = MetricFile(
     "LPIPS", "--lpips-weights", "CODECTK_LPIPS_WEIGHTS", "lpips-alex-v0.1", "", "",
-    "a safetensors file that python -m codectk.eval.lpips_file makes of torchvision's AlexNet "
+    "a safetensors file that python -m codectk.metrics.lpips makes of torchvision's AlexNet "
     "(alexnet-owt-7be5be79.pth) and weights/v0.1/alex.pth of the LPIPS repository",
 )  # fmt: skip
 FID_FILE = MetricFile(

@@ -4,21 +4,31 @@ Source: Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a
 
     d(x, x0) = sum_l mean_{h,w} sum_c w_lc (y_lchw - y0_lchw)^2        y = features scaled to unit length over c
 
-The weights are a file of their own, which never travels with this package.
+The weights are a file of their own, which never travels with this package. It is made from the two that are published:
+
+    python -m codectk.metrics.lpips alexnet-owt-7be5be79.pth alex.pth OUT.safetensors
+
+The first is torchvision's AlexNet, the second `weights/v0.1/alex.pth` of the LPIPS repository or package. Both are read
+as tensors only, and the result must give the distance that LPIPS v0.1 gives.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codectk.base.errors import WeightsError
-from codectk.weights.tensors import load_tensors
+from codectk.base.errors import CodectkError, UsageError, WeightsError
+from codectk.metrics.psnr import Pixels
+from codectk.weights.pickles import read_state
+from codectk.weights.tensors import load_tensors, save_tensors
 
 LAYERS = {
     0: (3, 64, 11, 4, 2),
@@ -110,3 +120,87 @@ def _take(arrays: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...]) -
     if arrays[name].shape != tuple(shape):
         raise WeightsError(f"{name} has shape {arrays[name].shape}, expected {tuple(shape)}.")
     return torch.from_numpy(np.array(arrays[name], np.float32))
+
+
+class Lpips:
+    """LPIPS v0.1 by AlexNet, picture by picture."""
+
+    name, backbone, lower_is_better = "LPIPS", "Alex v0.1", True
+    scope: Literal["picture"] = "picture"
+    protocol = "LPIPS v0.1, AlexNet, on the whole decoded 8-bit RGB picture in [-1, 1]; mean over pictures"
+
+    def __init__(self, network: LPIPS, device: str = "cpu") -> None:
+        self._network, self._device = network.to(device), device
+
+    @classmethod
+    def load(cls, path: Path, device: str) -> Lpips:
+        """From a file.
+
+        Raises:
+            WeightsError: not readable, or other weights than those of LPIPS v0.1.
+        """
+        made = cls(load_lpips(path), device)
+        made.refuse_others(str(path))
+        return made
+
+    def __call__(self, reference: Pixels, picture: Pixels) -> float | None:
+        if min(reference.shape[:2]) < MIN_SIDE:
+            return None
+        # TF32 would move the distance in its third digit.
+        with torch.no_grad(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            return float(self._network(self._tensor(picture), self._tensor(reference)))
+
+    def refuse_others(self, where: str) -> None:
+        """Check the network on a pattern: a distance by other weights must not be reported as LPIPS.
+
+        Args:
+            where: the file, for the message.
+
+        Raises:
+            WeightsError: it is not LPIPS v0.1 with AlexNet.
+        """
+        y, x = np.mgrid[:64, :64]
+        first = np.stack([(x * 3 + y * c) % 256 for c in (1, 2, 5)], 2).astype(np.uint8)
+        distance = self(first, first[::-1, :, ::-1])
+        if distance is None or abs(distance - _LPIPS_OF_PATTERN) > 1e-3:
+            raise WeightsError(f"{where} has the tensors of LPIPS, but not the values of LPIPS v0.1 with AlexNet.")
+
+    def _tensor(self, pixels: Pixels) -> Tensor:
+        return torch.from_numpy(pixels.copy()).to(self._device).permute(2, 0, 1)[None].float() / 255
+
+
+_LPIPS_OF_PATTERN = 0.48255
+
+
+def convert(backbone: Path, heads: Path, target: Path) -> None:
+    """Write the tensors that LPIPS needs into one safetensors file.
+
+    Args:
+        backbone: state of torchvision's AlexNet.
+        heads: state of the linear layers of LPIPS.
+        target: the file to be.
+
+    Raises:
+        WeightsError: a file cannot be read, or the two are not LPIPS v0.1 with AlexNet.
+        OutputError: the file cannot be written.
+    """
+    state = read_state(backbone) | read_state(heads)
+    arrays = {name: value.numpy() for name, value in state.items() if name.startswith(("features.", "lin"))}
+    Lpips(LPIPS(arrays)).refuse_others(f"{backbone} with {heads}")
+    save_tensors(target, arrays, {"metric": "LPIPS v0.1, AlexNet"})
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line; the exit code."""
+    try:
+        if len(arguments) != 3:
+            raise UsageError("Give AlexNet's file, the file of LPIPS's layers, and the file to write.")
+        convert(*map(Path, arguments))
+    except CodectkError as error:
+        print(f"codectk: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

