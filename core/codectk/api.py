@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codectk.base.errors import InputError, LimitError, UsageError
+from codectk.base.errors import UsageError
+from codectk.base.inputs import Data, read_bytes
 from codectk.base.limits import MAX_FILE_BYTES
 from codectk.base.progress import Progress, silent
 from codectk.base.types import Picture
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from codectk.spec.summary import Summary
 
     Source = str | os.PathLike[str] | bytes | Image.Image | np.ndarray | Picture
-
-Data = bytes | bytearray | memoryview | str | os.PathLike[str]
 
 
 def encode(
@@ -108,7 +106,7 @@ def decode(data: Data, *, layers: int | None = None, device: str = "cpu", **knob
     """Decode a `.ctk` file. One of a layered codec may end after any layer, which is an `IncompleteWarning`.
 
     Args:
-        data: the file's bytes or its path.
+        data: the file's bytes, its path, or the file open for reading bytes.
         layers: most layers to decode after the base layer, for layered codecs; None decodes all.
         device: "cpu", "cuda", "cuda:1", ...
         **knobs: decoder-side knobs, such as `realism=0.5`.
@@ -149,7 +147,7 @@ def edit(data: Data, edits: Mapping[str, object] | None = None, *, clear: bool =
     """Set edits of a `.ctk` file, such as `{"smile": 1.5}`; needs the plugin of its codec, but not its weights.
 
     Args:
-        data: the file's bytes or its path.
+        data: the file's bytes, its path, or the file open for reading bytes.
         edits: amount by name; 0 removes an edit, those not named stay.
         clear: take out all edits first. Without `edits`, this gives back the file as it was encoded, to the byte.
 
@@ -172,7 +170,7 @@ def info(data: Data) -> Info:
     """Describe a `.ctk` file; needs neither its plugin nor torch.
 
     Args:
-        data: the file's bytes or its path.
+        data: the file's bytes, its path, or the file open for reading bytes.
 
     Raises:
         BitstreamError: the file is damaged or not ours, or cut before anything can be decoded.
@@ -185,7 +183,7 @@ def summary(data: Data) -> Summary:
     """Say what is in a `.ctk` file, such as {"labels": {"sky": 0.6, "sea": 0.4}}; needs its plugin, but not torch.
 
     Args:
-        data: the file's bytes or its path.
+        data: the file's bytes, its path, or the file open for reading bytes.
 
     Returns:
         Sentences, or shares by name; empty where the plugin is missing or has nothing to say.
@@ -204,7 +202,7 @@ def verify(data: Data) -> None:
     """Check that a `.ctk` file is whole: its structure and the check of every chunk.
 
     Args:
-        data: the file's bytes or its path.
+        data: the file's bytes, its path, or the file open for reading bytes.
 
     Raises:
         BitstreamError: the file is damaged, cut or not ours; the message says where.
@@ -214,16 +212,4 @@ def verify(data: Data) -> None:
 
 
 def _bytes(data: Data) -> bytes | bytearray | memoryview:
-    """The content of a file, if it is a path, with its size checked before it is read."""
-    if isinstance(data, bytes | bytearray | memoryview):
-        return data
-    if not isinstance(data, str | os.PathLike):
-        raise UsageError(f"A .ctk file is given as bytes or as a path, not as {type(data).__name__}.")
-    path = Path(data)
-    try:
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise LimitError(f"{path} has {size} bytes, the most is {MAX_FILE_BYTES}.")
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
+    return read_bytes(data, MAX_FILE_BYTES, "A .ctk file")

@@ -47,9 +47,9 @@ def test_what_is_refused(folder: Path, sources: list[str], output: str, words: s
 
 
 def test_a_folder_is_made_only_where_one_was_asked_for(folder: Path):
-    plan(["a.png"], "deep/er/", ".ctk")[0].prepare_folder()
-    assert Path("deep/er").is_dir()
-    plan(["a.png"], "no/x.ctk", ".ctk")[0].prepare_folder()
-    assert not Path("no").exists()
+    plan(["a.png"], "deep/er/", ".ctk")[0].write(b"x")
+    assert Path("deep/er/a.ctk").read_bytes() == b"x"
+    with pytest.raises(OutputError, match="no folder 'no'"):
+        plan(["a.png"], "no/x.ctk", ".ctk")
     with pytest.raises(OutputError, match="Cannot make folder"):
-        plan(["a.png"], "a.png/x/", ".ctk")[0].prepare_folder()
+        plan(["a.png"], "a.png/x/", ".ctk")

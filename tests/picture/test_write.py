@@ -1,6 +1,7 @@
 """Pictures are written whole, losslessly where the format can, and refused before work where it cannot."""
 
 import os
+import threading
 
 import numpy as np
 import pytest
@@ -98,10 +99,15 @@ def test_bad_places(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-def test_special_files_are_not_replaced(tmp_path):
+def test_a_pipe_is_written_into_and_stays(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
-    with pytest.raises(OutputError, match="not a regular file"):
-        write_picture(tmp_path / "pipe.png", Picture(RGB))
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append((tmp_path / "pipe.png").read_bytes()))
+    reader.start()
+    write_picture(tmp_path / "pipe.png", Picture(RGB))
+    reader.join(10)
+    np.testing.assert_array_equal(read_picture(read[0]).pixels, RGB)
+    assert (tmp_path / "pipe.png").is_fifo()
 
 
 def test_no_permission(tmp_path, monkeypatch):

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from codectk.base.errors import UsageError
+from codectk.base.inputs import read_bytes
+from codectk.base.limits import MAX_FILE_BYTES
 from codectk.cli import batch
 from codectk.cli.batch import Done, Job
 from codectk.cli.errors import State
@@ -72,7 +74,12 @@ def command(
         with notes(job.source, bar.warn):
             return _decode(job, device, layers, settings, first_use, bar)
 
-    return batch.run(batch.plan(sources, output, ".png"), work, state, as_json=as_json)
+    from codectk.picture.write import check_format
+
+    jobs = batch.plan(sources, output, ".png")
+    for job in jobs:
+        check_format(job.target)
+    return batch.run(jobs, work, state, as_json=as_json)
 
 
 def _decode(
@@ -80,29 +87,27 @@ def _decode(
 ) -> Done:
     from codectk import api
     from codectk.picture.strip import strip
-    from codectk.picture.write import check_output, write_picture
+    from codectk.picture.write import encode_file
     from codectk.pipeline.load import card_for
     from codectk.spec.card import resolve_knobs
 
-    if not job.makes_folder or job.target.parent.is_dir():
-        check_output(job.target)
+    data = read_bytes(job.open(), MAX_FILE_BYTES, "A .ctk file")
     if any(settings):
         # From the card alone, so that a wrong knob is told before any network is loaded.
-        card = card_for(api.info(job.source))
+        card = card_for(api.info(data))
         for knobs in settings:
             resolve_knobs(card, knobs, "decoder")
 
     def decode() -> tuple[list[Picture], float]:
         started = time.perf_counter()
-        pictures = list(api.decode_pictures(job.source, settings, layers=layers, device=device))
+        pictures = list(api.decode_pictures(data, settings, layers=layers, device=device))
         return pictures, time.perf_counter() - started
 
     pictures, seconds = first_use.run(decode, bar)
     picture = pictures[0]
     if len(settings) > 1:
         picture = strip(pictures, [f"realism {knobs['realism']}" for knobs in settings])
-    job.prepare_folder()
-    write_picture(job.target, picture)
+    job.write(encode_file(picture, job.target))
     size = f"{picture.width} x {picture.height}"
     return Done(
         f"{job.source} -> {job.target}: {size} pixels, {seconds:.1f} s",

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from codectk.base.errors import OutputError, UsageError
+from codectk.base.inputs import stdin_or
+from codectk.cli import batch
+from codectk.cli.batch import Done, Job
+from codectk.cli.errors import State
 from codectk.cli.options import debug_option, json_option
-from codectk.cli.output import print_json, print_rows
+from codectk.cli.output import Bar, print_json, print_rows
 
 if TYPE_CHECKING:
     from codectk.spec.edits import Edit
@@ -30,7 +33,9 @@ SUFFIX = ".ctk"
 @click.option("--codec", metavar="NAME", help="With --list: a codec instead of a file.")
 @json_option
 @debug_option
+@click.pass_obj
 def command(
+    state: State,
     source: str | None,
     output: str | None,
     pairs: tuple[str, ...],
@@ -38,7 +43,7 @@ def command(
     listed: bool,
     codec: str | None,
     as_json: bool,
-) -> None:
+) -> int:
     """Change what a picture shows, inside its .ctk file.
 
     The picture is not decoded and its latents stay as they are: the file carries the amounts, and the decoder makes the
@@ -47,14 +52,14 @@ def command(
     if listed:
         _check_alone(pairs or clear or output)
         _list(source, codec, as_json)
-        return
+        return 0
     if codec is not None:
         raise UsageError("--codec belongs to --list; a file names its codec itself.")
     if source is None or not (pairs or clear):
         raise UsageError("Give a file and --set NAME=AMOUNT or --clear, or --list; see 'codectk edit --help'.")
     if output is None:
         raise UsageError("Give the file to write with -o.")
-    _edit(source, output, _amounts(pairs), clear, as_json)
+    return _edit(source, output, _amounts(pairs), clear, state, as_json)
 
 
 def _check_alone(given: object) -> None:
@@ -75,22 +80,21 @@ def _amounts(pairs: Sequence[str]) -> dict[str, str]:
     return amounts
 
 
-def _edit(source: str, output: str, amounts: Mapping[str, str], clear: bool, as_json: bool) -> None:
+def _edit(source: str, output: str, amounts: Mapping[str, str], clear: bool, state: State, as_json: bool) -> int:
     from codectk import api
-    from codectk.base.atomic import atomic_write
 
-    target = Path(output)
-    if target.suffix.lower() != SUFFIX or target.is_dir():
-        raise OutputError(f"'{target}' is not the name of a {SUFFIX} file.")
-    data = api.edit(source, amounts, clear=clear)
-    with atomic_write(target) as file:
-        file.write(data)
-    edits = api.info(data).edits
-    if as_json:
-        print_json({"input": source, "output": str(target), "bytes": len(data), "edits": edits})
-    else:
+    (job,) = batch.plan([source], output, SUFFIX, in_place=True)
+    if not job.to_stdout and job.target.suffix.lower() != SUFFIX:
+        raise OutputError(f"'{job.target}' does not end in {SUFFIX}.")
+
+    def work(job: Job, bar: Bar) -> Done:
+        data = api.edit(job.open(), amounts, clear=clear)
+        job.write(data)
+        edits = api.info(data).edits
         shown = ", ".join(f"{name} {amount:+g}" for name, amount in edits.items()) or "no edits"
-        click.echo(f"{source} -> {target}: {len(data):,} bytes, {shown}")
+        return Done(f"{job.source} -> {job.target}: {len(data):,} bytes, {shown}", {"bytes": len(data), "edits": edits})
+
+    return batch.run([job], work, state, as_json=as_json)
 
 
 def _list(source: str | None, codec: str | None, as_json: bool) -> None:
@@ -133,7 +137,7 @@ def _of_file(source: str) -> tuple[Mapping[str, Edit], Mapping[str, float]]:
     from codectk import api
     from codectk.plugins.editing import edits_of
 
-    info = api.info(source)
+    info = api.info(stdin_or(source))
     if info.needs:  # a bundle
         return {}, {}
     return edits_of(info.codec, distribution=info.codec_distribution), info.edits

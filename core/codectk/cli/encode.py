@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import click
 
 from codectk.base.errors import OutputError, UsageError
+from codectk.base.outputs import Outputs
 from codectk.cli import batch
 from codectk.cli.batch import Done, Job
 from codectk.cli.errors import State
@@ -84,7 +84,12 @@ def command(
     resolve_knobs(card, knobs, "encoder")
     if best_of is not None:
         seed_knob(card)
-    jobs = batch.plan(sources, output, SUFFIX)
+    jobs = batch.plan(
+        sources, output, SUFFIX, Outputs(name for name in (codec, weights) if name and Path(name).is_file())
+    )
+    for job in jobs:
+        if not job.to_stdout and job.target.suffix.lower() != SUFFIX:
+            raise OutputError(f"'{job.target}' does not end in {SUFFIX}.")
     arguments = {
         "codec": codec,
         "weights": weights,
@@ -117,11 +122,9 @@ def _check_targets(targets: dict[str, float | None], strict: bool, best_of: int 
 
 def _encode(job: Job, keep_icc: bool, name: str, arguments: dict[str, Any], first_use: FirstUse, bar: Bar) -> Done:
     from codectk import api
-    from codectk.base.atomic import atomic_write
     from codectk.picture.read import read_picture
 
-    _check_output(job)
-    picture = read_picture(job.source, keep_icc=keep_icc)
+    picture = read_picture(job.open(), keep_icc=keep_icc)
     for remark in picture.notes:
         bar.warn(note(job.source, remark))
 
@@ -132,9 +135,7 @@ def _encode(job: Job, keep_icc: bool, name: str, arguments: dict[str, Any], firs
 
     data, seconds = first_use.run(encode, bar)
     info = api.info(data)
-    job.prepare_folder()
-    with atomic_write(job.target) as file:
-        file.write(data)
+    job.write(data)
     chosen = {"seed": info.knobs["seed"]} if arguments["best_of"] is not None else {}
     told = "".join(f", {knob} {value}" for knob, value in chosen.items())
     return Done(
@@ -149,17 +150,3 @@ def _encode(job: Job, keep_icc: bool, name: str, arguments: dict[str, Any], firs
             **chosen,
         },
     )
-
-
-def _check_output(job: Job) -> None:
-    """Fail before the work rather than after it."""
-    target = job.target
-    if target.suffix.lower() != SUFFIX:
-        raise OutputError(f"'{target}' does not end in {SUFFIX}.")
-    if target.is_dir():
-        raise OutputError(f"'{target}' is a folder.")
-    folder = Path(os.path.realpath(target)).parent
-    if not folder.is_dir() and not job.makes_folder:
-        raise OutputError(f"There is no folder '{target.parent}' to write '{target.name}' into.")
-    if folder.is_dir() and not os.access(folder, os.W_OK):
-        raise OutputError(f"There is no permission to write into '{folder}'.")

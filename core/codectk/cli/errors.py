@@ -14,6 +14,9 @@ from codectk.base.errors import CodectkError, UsageError
 ABORTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
+CLOSED_PIPE = 141
+"""Exit code where what read the output has ended (`codectk eval ... | head`), as shells have it for SIGPIPE."""
+
 
 @dataclass
 class State:
@@ -74,7 +77,12 @@ def tell(error: BaseException, state: State, subject: str = "", write: Callable[
         state: whether to show the traceback too.
         subject: file the error is about, if there are several.
         write: takes the line; a progress bar must be asked to make room for it.
+
+    Raises:
+        BrokenPipeError: the error is that nobody reads the output any more, which ends the command quietly.
     """
+    if isinstance(error, BrokenPipeError):
+        raise error
     if state.debug:
         traceback.print_exception(error, file=sys.stderr)
     told = failure(error)

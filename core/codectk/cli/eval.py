@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
-import tempfile
-from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from codectk.base.errors import ContractError, OutputError, UsageError
+from codectk.base.errors import ContractError, UsageError
 from codectk.cli import output
+from codectk.cli.eval_files import state_folders, stated, working_folder, write_plot, write_sheets, write_tables
 from codectk.cli.first_use import FirstUse, yes_option
 from codectk.cli.options import collect_knobs, debug_option, device_option
 
@@ -21,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from codectk.eval.codecs import CtkCodec
-    from codectk.eval.pictures import Source
     from codectk.eval.report import Evaluation
 
 
@@ -113,14 +109,8 @@ def command(
 
     _need("scipy", bool(anchors or classic or plot_path))
     _need("matplotlib", bool(plot_path))
-    outputs = [Path(p) for p in (json_path, csv_path, plot_path) if p]
-    for path in outputs:
-        if not path.parent.is_dir():
-            raise OutputError(f"There is no folder '{path.parent}' to write '{path.name}' into.")
-    if plot_path:
-        from codectk.eval.rd_plot import check_path
-
-        check_path(Path(plot_path))
+    files = picture_files.expand(map(Path, pictures))
+    writes = stated(files, [*names, *weights, *anchors, lpips_weights, fid_weights], json_path, csv_path, plot_path)
     first_use, screen = FirstUse(yes), output.plain()
     codecs = first_use.run(lambda: _codecs(names, weights, device, collect_knobs(pairs)), screen)
     for codec in codecs:
@@ -135,8 +125,9 @@ def command(
         against=against,
         rates=_numbers(at_bpp, "Rates") if at_bpp else (),
     )
-    sources = [picture_files.read_source(p) for p in picture_files.expand(Path(p) for p in pictures)]
-    with _folder(keep) as folder, output.progress_bar(plan.steps(len(sources))) as bar:
+    state_folders(writes, plan, files, keep, sheets)
+    sources = [picture_files.read_source(path) for path in files]
+    with working_folder(keep) as folder, output.progress_bar(plan.steps(len(sources))) as bar:
 
         def progress(done: int, total: int | None = None, **fields: object) -> None:
             bar.start("{codec} {picture} {setting}".format(**fields))
@@ -144,11 +135,11 @@ def command(
 
         evaluation = study(plan, sources, Path(folder), progress=progress)
         if sheets:
-            _write_sheets(evaluation, sources, plan.codecs, Path(folder), Path(sheets))
-    _print(evaluation, per_picture)
-    _write(evaluation, json_path, csv_path, device)
+            write_sheets(evaluation, sources, plan.codecs, Path(folder), Path(sheets))
+    write_tables(evaluation, json_path, csv_path, device)
     if plot_path:
-        _plot(evaluation, Path(plot_path), title, log_bpp)
+        write_plot(evaluation, Path(plot_path), title, log_bpp)
+    _print(evaluation, per_picture)  # last: whoever reads it may close the pipe
     _check_honesty(evaluation)
     return 0
 
@@ -195,16 +186,6 @@ def _numbers(text: str, what: str) -> list[float]:
         raise UsageError(f"{what} are numbers with commas between them, not '{text}'.") from error
 
 
-def _folder(keep: str | None) -> AbstractContextManager[str]:
-    if keep is None:
-        return tempfile.TemporaryDirectory(prefix="codectk-eval-")
-    try:
-        Path(keep).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"The folder '{keep}' cannot be made: {error.strerror}.") from error
-    return nullcontext(keep)
-
-
 def _print(evaluation: Evaluation, per_picture: bool) -> None:
 
     from codectk.eval import printed_tables
@@ -225,53 +206,6 @@ def _print(evaluation: Evaluation, per_picture: bool) -> None:
         console.print(printed_tables.equal_rates(found))
     for note in evaluation.notes:
         click.echo(f"codectk: note: {note}", err=True)
-
-
-def _write(evaluation: Evaluation, json_path: str | None, csv_path: str | None, device: str) -> None:
-    from codectk.base.atomic import atomic_write
-    from codectk.eval.report import to_csv, to_json
-
-    line = [Path(sys.argv[0]).name, *sys.argv[1:]]
-    texts = (json_path, to_json(evaluation, shlex.join(line), device)), (csv_path, to_csv(evaluation.measurements))
-    for path, text in texts:
-        if path:
-            with atomic_write(path) as file:
-                file.write(text.encode())
-
-
-def _plot(evaluation: Evaluation, path: Path, title: str, log_bpp: bool) -> None:
-    from codectk.eval.curves import METRICS
-    from codectk.eval.rd_plot import rd_plot
-    from codectk.eval.study import split_curves
-
-    own, others = split_curves(evaluation)
-    count = len(evaluation.pictures.names)
-    known = f"{evaluation.pictures.known}, " if evaluation.pictures.known else ""
-    rd_plot(
-        own,
-        others,
-        path,
-        metrics=(*METRICS, *(m.label for m in evaluation.metrics)),
-        falling=[m.label for m in evaluation.metrics if m.lower_is_better],
-        title=title or f"{known}mean of {count} picture{'s' * (count != 1)}",
-        log_bpp=log_bpp,
-    )
-
-
-def _write_sheets(
-    evaluation: Evaluation, sources: Sequence[Source], codecs: Sequence[CtkCodec], folder: Path, target: Path
-) -> None:
-    """One sheet per picture, codec and setting of its decoder, at the middle quality."""
-    from codectk.eval.side_by_side import write_sheet
-
-    target.mkdir(parents=True, exist_ok=True)
-    for codec in codecs:
-        own = [m for m in evaluation.measurements if codec.name in (m.codec, m.coded_by)]
-        for name in dict.fromkeys(m.codec for m in own):
-            for source in sources:
-                mine = [m for m in own if (m.codec, m.image) == (name, source.name)]
-                chosen = sorted(mine, key=lambda m: m.bytes)[len(mine) // 2]
-                write_sheet(source, chosen, folder, codec.suffix, target)
 
 
 def _check_honesty(evaluation: Evaluation) -> None:

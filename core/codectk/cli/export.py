@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from codectk.base.errors import OutputError, UsageError
+from codectk.base.outputs import Outputs
 from codectk.cli.options import debug_option
 
 WEIGHTS, BUNDLE = ".safetensors", ".ctkb"
@@ -35,6 +36,7 @@ def command(source: str, output: str, raw: bool, licence: str, title: str, data:
     path = Path(output)
     if path.suffix not in (WEIGHTS, BUNDLE):
         raise OutputError(f"'{path}' ends neither in {WEIGHTS} nor in {BUNDLE}.")
+    Outputs(filter(None, (source, results))).write(output)
     if path.suffix == BUNDLE:
         return _bundle(source, path, raw, {"licence": licence, "title": title, "data": data}, results)
     if title or data or results:

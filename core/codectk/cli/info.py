@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from codectk.base.errors import CodectkError
+from codectk.base.inputs import Data, read_bytes, stdin_or
+from codectk.base.limits import MAX_FILE_BYTES
 from codectk.cli import batch
 from codectk.cli.errors import State, tell
 from codectk.cli.notes import note
@@ -57,19 +59,20 @@ def command(state: State, sources: tuple[str, ...], as_json: bool) -> int:
 def _file(source: str, as_json: bool) -> dict[str, Any]:
     from codectk import api
 
-    info = api.info(source)
-    summary = _summary(source)
+    data = read_bytes(stdin_or(source), MAX_FILE_BYTES, "A .ctk file")
+    info = api.info(data)
+    summary = _summary(source, data)
     if not as_json:
         _show(source, info, summary)
     return {**info.to_json(), **({"summary": summary} if summary else {})}
 
 
-def _summary(source: str) -> Summary:
+def _summary(source: str, data: Data) -> Summary:
     """What the file's plugin says about it; where that fails, all else is still worth showing."""
     from codectk import api
 
     try:
-        return api.summary(source)
+        return api.summary(data)
     except CodectkError as error:
         click.echo(note(source, f"What is in it cannot be told: {error}"), err=True)
         return {}

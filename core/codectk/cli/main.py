@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
@@ -13,8 +14,8 @@ from typing import NoReturn
 import click
 
 from codectk import __version__
-from codectk.cli.errors import ABORTED, State, tell
-from codectk.cli.options import debug_option
+from codectk.cli.errors import ABORTED, CLOSED_PIPE, State, tell
+from codectk.cli.options import debug_option, refuse_empty
 
 VERBS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -47,7 +48,7 @@ class Verbs(click.Group):
             return None
         command = importlib.import_module(VERBS[cmd_name][0]).command
         assert isinstance(command, click.Command)
-        return command
+        return refuse_empty(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -75,6 +76,12 @@ def run(args: Sequence[str]) -> int:
     except click.Abort:
         click.echo("codectk: aborted", err=True)
         return ABORTED
+    except BrokenPipeError:
+        return CLOSED_PIPE
+    except SystemExit:
+        if isinstance(sys.stdout, click.utils.PacifyFlushWrapper):  # click met the closed pipe
+            return CLOSED_PIPE
+        raise
     except Exception as error:
         return tell(error, state).exit_code
     return result if isinstance(result, int) else 0
@@ -88,4 +95,12 @@ def main() -> NoReturn:
             stream.reconfigure(errors="backslashreplace")
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # libraries' remarks to programmers; -W and PYTHONWARNINGS bring them back
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = CLOSED_PIPE
+    if code == CLOSED_PIPE:
+        # What is still in the buffer goes nowhere, or the interpreter would complain about it when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)

@@ -23,6 +23,27 @@ _FIRST_CLASS = {
 }
 
 
+class _Named(click.types.StringParamType):
+    """A text that is not empty: "" would name the working folder, or the root once something is put behind it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        text = super().convert(value, param, ctx)
+        if text == "":
+            self.fail("The name is empty.", param, ctx)
+        return text
+
+
+def refuse_empty(command: click.Command) -> click.Command:
+    """Let a verb refuse empty texts as arguments and options, but for options that are empty unless given."""
+    for param in command.params:
+        if isinstance(param.type, click.types.StringParamType) and param.default != "":
+            param.type = _Named()
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            refuse_empty(inner)
+    return command
+
+
 def debug_option(function: Function) -> Function:
     """Add --debug; it can stand before or after the verb."""
 

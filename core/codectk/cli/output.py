@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 import click
+
+from codectk.base.plain import to_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,14 +21,18 @@ PIPE_WIDTH = 160
 
 def print_json(value: Any) -> None:
     """Print a value as JSON on stdout."""
-    click.echo(json.dumps(value, indent=2))
+    click.echo(to_json(value))
 
 
 def console(*, stderr: bool = False) -> Console:
     """Return a rich console that leaves text alone: no markup, no guesses at what to highlight."""
     from rich.console import Console
 
-    made = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    class Quiet(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # for `codectk.cli.main`; rich would end the process here
+
+    made = Quiet(stderr=stderr, markup=False, highlight=False, emoji=False)
     if not made.is_terminal:
         made.width = PIPE_WIDTH
     return made

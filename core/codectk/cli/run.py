@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from codectk.base.atomic import atomic_write, make_folder
 from codectk.base.errors import InputError, OutputError, UsageError
+from codectk.base.inputs import read_bytes
+from codectk.base.limits import MAX_FILE_BYTES
+from codectk.base.outputs import Outputs
+from codectk.base.plain import to_json
 from codectk.cli import batch
 from codectk.cli.batch import Done, Job
 from codectk.cli.errors import State
@@ -19,11 +23,13 @@ from codectk.cli.options import debug_option, device_option, json_option
 from codectk.cli.output import Bar, print_json, print_rows
 
 if TYPE_CHECKING:
+    from codectk.base.types import Picture
     from codectk.pipeline.load import Ready
     from codectk.pipeline.recipe import Graph
 
 STEPS = ("encode", "decode", "eval")
 CODED, PAINTED = ".ctk", ".png"
+REPORT, PAGE = "report.json", "report.md"
 
 
 @click.command("run")
@@ -72,18 +78,27 @@ def command(
     if not sources or output is None:
         raise UsageError("Give pictures and -o DIR, or --explain.")
     steps = (only,) if only else STEPS
+    weights = [graph.at_weights] if graph.at_weights is not None and graph.at_weights.is_file() else []
     run = _Run(graph, steps, device)
-    jobs = batch.plan(
-        _expanded(sources, steps), output.rstrip(os.sep) + os.sep, CODED if "encode" in steps else PAINTED
-    )
-    if "encode" not in steps and "decode" not in steps:
-        # The originals may lie where the results do.
-        jobs = [
-            Job(source, Path(output) / f"{Path(source).stem}{PAINTED}", False) for source in _expanded(sources, steps)
-        ]
+    jobs = _planned(_expanded(sources, steps), output, steps, Outputs([recipe, *weights]))
     code = batch.run(jobs, run.work, state, as_json=as_json)
     run.report(Path(output))
     return code
+
+
+def _planned(sources: list[str], output: str, steps: tuple[str | None, ...], outputs: Outputs) -> list[Job]:
+    """What becomes of each input, with all files that will be written stated."""
+    folder = outputs.folder(output)
+    for source in sources:
+        outputs.read(source)
+    jobs = [Job(source, folder / f"{Path(source).stem}{CODED}", True) for source in sources]
+    for job in jobs:
+        for step, suffix in (("encode", CODED), ("decode", PAINTED)):
+            if step in steps:
+                outputs.write(job.target.with_suffix(suffix), for_=job.source, makes_folder=True)
+    for name in (REPORT, PAGE):
+        outputs.write(folder / name, makes_folder=True)
+    return jobs
 
 
 @dataclass
@@ -124,30 +139,28 @@ class _Run:
 
         coded, painted = job.target.with_suffix(CODED), job.target.with_suffix(PAINTED)
         row: dict[str, Any] = {"picture": job.target.stem}
-        job.prepare_folder()
-        if "encode" in self.steps:
-            row["encode_s"] = self._encode(job.source, coded)
+        make_folder(job.target.parent)
+        original = read_picture(job.source) if "encode" in self.steps or "eval" in self.steps else None
+        if "encode" in self.steps and original is not None:
+            row["encode_s"] = self._encode(original, coded)
         if "decode" in self.steps:
             source = coded if "encode" in self.steps else Path(job.source)
             row["decode_s"] = self._decode(source, painted)
             coded = source
         about = info(coded)
         row |= {"width": about.width, "height": about.height, "bytes": about.bytes, "bpp": round(about.bpp, 6)}
-        if "eval" in self.steps:
+        if "eval" in self.steps and original is not None:
             if not painted.is_file():
                 raise InputError(f"There is no {painted} to evaluate; decode first, without --only eval.")
-            row |= _measure(read_picture(job.source).pixels, read_picture(painted).pixels)
+            row |= _measure(original.pixels, read_picture(painted).pixels)
         self.rows.append(row)
         shown = f"{job.source} -> {painted if 'encode' not in self.steps else coded}: {about.bytes:,} bytes"
         quality = f", {row['psnr']:.2f} dB" if row.get("psnr") is not None else ""
         return Done(f"{shown}, {about.bpp:.4f} bpp{quality}", row)
 
-    def _encode(self, source: str, target: Path) -> float:
-        from codectk.base.atomic import atomic_write
-        from codectk.picture.read import read_picture
+    def _encode(self, picture: Picture, target: Path) -> float:
         from codectk.pipeline.encode import encode_picture
 
-        picture = read_picture(source)
         ready = self.ready()
         started = time.perf_counter()
         data = encode_picture(ready, picture, self.knobs("encoder"))
@@ -161,10 +174,7 @@ class _Run:
         from codectk.picture.write import write_picture
         from codectk.pipeline.decode import decode_container
 
-        try:
-            container = read(source.read_bytes())
-        except OSError as error:
-            raise InputError(f"Cannot read {source}: {error.strerror or error}.") from error
+        container = read(read_bytes(source, MAX_FILE_BYTES))
         ready = self.ready()
         started = time.perf_counter()
         picture = decode_container(container, ready, self.knobs("decoder"))
@@ -175,13 +185,12 @@ class _Run:
     def report(self, folder: Path) -> None:
         """Write what was found out; nothing without any result."""
         from codectk import __version__
-        from codectk.base.atomic import atomic_write
-        from codectk.cli.run_report import as_markdown, summary, to_text
+        from codectk.cli.run_report import as_markdown, summary
 
         if not self.rows:
             return
         made = summary(self.graph, self.loaded, self.device, self.steps, self.rows, __version__)
-        for name, text in (("report.json", to_text(made)), ("report.md", as_markdown(made))):
+        for name, text in ((REPORT, to_json(made) + "\n"), (PAGE, as_markdown(made))):
             with atomic_write(folder / name) as file:
                 file.write(text.encode())
 

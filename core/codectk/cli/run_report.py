@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -48,11 +47,6 @@ def summary(
         "pictures": list(rows),
         "mean": means,
     }
-
-
-def to_text(report: dict[str, Any]) -> str:
-    """The report as JSON."""
-    return json.dumps(report, indent=2) + "\n"
 
 
 def as_markdown(report: dict[str, Any]) -> str:

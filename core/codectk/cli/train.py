@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from codectk.base.errors import TrainingError, UsageError
+from codectk.base.outputs import Outputs
 from codectk.cli.options import debug_option, device_option
 
 MANY = ("--data", "--validate")
@@ -69,7 +70,7 @@ def command(
         if not plot:
             raise UsageError("Give a RECIPE.toml to train by, or --resume, or --plot to draw the curve of a run.")
         return _draw(run)
-    from codectk.train.loop import CHECKPOINT
+    from codectk.train.loop import CHECKPOINT, CURVE, LOG
     from codectk.train.recipe import load_recipe
     from codectk.train.run import recipe_of, train
 
@@ -82,6 +83,11 @@ def command(
         paths or chosen.data.paths or known.data.paths,
         kept_out or chosen.validation.paths or known.validation.paths,
     )
+    reads = (recipe, *chosen.data.paths, *chosen.validation.paths)
+    outputs = Outputs(name for name in reads if name is not None and not Path(name).is_dir())
+    outputs.folder(folder)
+    for name in (CHECKPOINT, LOG, *([CURVE] if plot else [])):
+        outputs.write(run / name, makes_folder=True)
     outcome = train(chosen, run, resume=resume, device=device, plot=plot, say=_say)
     if outcome.first:
         end = f"{outcome.checkpoint} holds step {outcome.step} of {chosen.optim.steps}"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import click
 
 from codectk.base.errors import BitstreamError, CodectkError, MismatchError, PluginMissingError, WeightsError
+from codectk.base.inputs import read_bytes, stdin_or
+from codectk.base.limits import MAX_FILE_BYTES
 from codectk.cli import batch
 from codectk.cli.errors import State, tell
 from codectk.cli.options import debug_option, device_option, json_option
@@ -82,8 +83,9 @@ def verify(source: str, device: str = "cpu", *, quick: bool = False) -> list[Che
     """
     from codectk import api
 
+    data = read_bytes(stdin_or(source), MAX_FILE_BYTES, "A .ctk file")
     try:
-        api.verify(source)
+        api.verify(data)
     except BitstreamError as error:
         return [
             Check("container", "failed", str(error), error),
@@ -97,7 +99,7 @@ def verify(source: str, device: str = "cpu", *, quick: bool = False) -> list[Che
     from codectk.pipeline.decode import decode_latents
     from codectk.pipeline.load import load_for
 
-    container = read(Path(source).read_bytes())
+    container = read(data)
     try:
         ready = load_for(container.header, device)
     except WeightsError as error:

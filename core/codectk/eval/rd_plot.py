@@ -58,7 +58,7 @@ def rd_plot(
         UsageError: nothing to draw, or too many anchors to tell apart.
         OutputError: another extension, or the files cannot be written.
     """
-    check_path(path)
+    files_of(path)
     shown = [m for m in metrics if any(len(c.values(m)[0]) for c in own)]
     if not shown:
         raise UsageError("There is no measured point to plot.")
@@ -81,7 +81,7 @@ def rd_plot(
             _panel(axes, own, anchors, metric, metric in falling, log_bpp)
         for axes in grid[len(shown) :]:
             axes.set_axis_off()
-        files = path.with_suffix(".png"), path.with_suffix(".svg")
+        files = files_of(path)
         for file in files:
             buffer = io.BytesIO()
             # No date in the SVG: the same numbers give the same file.
@@ -92,14 +92,15 @@ def rd_plot(
     return files
 
 
-def check_path(path: Path) -> None:
-    """Refuse a plot name that is neither PNG nor SVG.
+def files_of(path: Path) -> tuple[Path, Path]:
+    """The files of a plot, PNG and SVG.
 
     Raises:
-        OutputError: another extension.
+        OutputError: `path` has another extension.
     """
     if path.suffix.lower() not in (".png", ".svg"):
         raise OutputError(f"A plot is written as .png and .svg, not as {path.name}.")
+    return path.with_suffix(".png"), path.with_suffix(".svg")
 
 
 def _panel(axes: Axes, own: Sequence[Curve], anchors: Sequence[Curve], metric: str, falls: bool, log_bpp: bool) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from codectk.base import plain
 from codectk.eval.bdrate import BdRate, Interval
 from codectk.eval.curves import Curve, EqualRate, Point, mean_curves
 from codectk.eval.measure import Measurement
@@ -127,7 +126,7 @@ def to_json(evaluation: Evaluation, command: str, device: str) -> str:
         "notes": list(evaluation.notes),
         "rows": [_row(m) for m in evaluation.measurements],
     }
-    return json.dumps(_finite(data), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return plain.to_json(data, indent=1) + "\n"
 
 
 def to_csv(measurements: Sequence[Measurement]) -> str:
@@ -197,14 +196,3 @@ def _curve(curve: Curve, evaluation: Evaluation) -> dict[str, Any]:
 def _comparison(comparison: Comparison) -> dict[str, Any]:
     interval = comparison.interval
     return asdict(comparison.bd_rate) | {"interval": None if interval is None else asdict(interval)}
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no infinity: the PSNR of a lossless file becomes null."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {k: _finite(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(v) for v in value]
-    return value

@@ -9,14 +9,18 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
-from codectk.base.errors import InputError
+from codectk.base.errors import InputError, UsageError
+from codectk.base.inputs import read_bytes
 from codectk.base.types import Picture
 from codectk.picture.modes import planes
 from codectk.picture.opening import check_header, check_size, decoding, open_image, raw_mode
 from codectk.picture.orientation import has_more_exif, orientation_of, upright
 from codectk.picture.profile import apply_profile
 
-Source = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
+Source = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | np.ndarray
+
+MAX_BYTES = 4 << 30
+"""Largest picture file that is read."""
 
 _SRGB_GAMMA = 1 / 2.2
 
@@ -29,8 +33,8 @@ def read_picture(source: Source, *, keep_icc: bool = False) -> Picture:
     Nothing is repaired silently: what is changed is told in `Picture.notes`, what cannot be kept is refused.
 
     Args:
-        source: path, the bytes of a picture file, a Pillow image, or a uint8 array (H, W), (H, W, 1), (H, W, 3) or
-            (H, W, 4) in sRGB with straight alpha. Neither image nor array is changed.
+        source: path, the bytes of a picture file, a file open for reading bytes, a Pillow image, or a uint8 array
+            (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) in sRGB with straight alpha. Neither image nor array is changed.
         keep_icc: keep pixels in the color space of their ICC profile and hand the profile on in `Picture.icc`.
 
     Returns:
@@ -46,9 +50,13 @@ def read_picture(source: Source, *, keep_icc: bool = False) -> Picture:
         return _from_image(source, "The given image", keep_icc)
     if isinstance(source, (bytes, bytearray, memoryview)):
         return _from_file(io.BytesIO(source), "The given data", keep_icc)
+    if callable(getattr(source, "read", None)):
+        return _from_open(source, str(getattr(source, "name", "The given file")), keep_icc)
     if not isinstance(source, (str, os.PathLike)):
         raise InputError(f"A picture cannot be read from an object of type {type(source).__name__}.")
     name = os.fsdecode(source)
+    if not name:
+        raise UsageError("The name of an input is empty.")
     try:
         file = open(name, "rb")  # noqa: SIM115 (closed below; errors of opening are told apart from errors of decoding)
     except FileNotFoundError as error:
@@ -58,8 +66,12 @@ def read_picture(source: Source, *, keep_icc: bool = False) -> Picture:
     except (OSError, ValueError) as error:
         raise InputError(f"{name} cannot be opened: {getattr(error, 'strerror', None) or error}.") from error
     with file:
-        # A pipe cannot seek, which the decoders need.
-        return _from_file(file if file.seekable() else io.BytesIO(file.read()), name, keep_icc)
+        return _from_open(file, name, keep_icc)
+
+
+def _from_open(file: BinaryIO, name: str, keep_icc: bool) -> Picture:
+    """From a file open for reading bytes, from where it stands to its end; read into memory, as a pipe cannot seek."""
+    return _from_file(io.BytesIO(read_bytes(file, MAX_BYTES)), name, keep_icc)
 
 
 def _from_array(array: np.ndarray) -> Picture:

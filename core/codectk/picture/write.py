@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from codectk.base.atomic import atomic_write
+from codectk.base.atomic import atomic_write, check_target
 from codectk.base.errors import ContractError, OutputError
 from codectk.base.types import Picture
 from codectk.picture.profile import color_space
@@ -60,29 +61,35 @@ def check_output(
     alpha: bool = False,
     icc: bytes | None = None,
 ) -> None:
-    """Fail now rather than after long work.
-
-    Args:
-        path: where a picture shall be written.
-        size: its (height, width) in pixels, if known already.
-        alpha: whether it has alpha.
-        icc: its ICC profile, if it has one.
+    """Fail now rather than after long work: `check_format`, and `base.atomic.check_target`.
 
     Raises:
         OutputError: unknown extension, no such folder, no permission, or a format that cannot hold such a picture.
     """
+    check_format(path, size=size, alpha=alpha, icc=icc)
+    check_target(path)
+
+
+def check_format(
+    path: str | os.PathLike[str],
+    *,
+    size: tuple[int, int] | None = None,
+    alpha: bool = False,
+    icc: bytes | None = None,
+) -> None:
+    """Whether a picture file of this name can hold a picture.
+
+    Args:
+        path: name of the file; its extension says the format, and "-" is a PNG.
+        size: the picture's (height, width) in pixels, if known already.
+        alpha: whether it has alpha.
+        icc: its ICC profile, if it has one.
+
+    Raises:
+        OutputError: unknown extension, or a format that cannot hold such a picture.
+    """
     target = Path(path)
     kind = _format_of(target)
-    if not target.parent.is_dir():
-        raise OutputError(f"There is no folder {target.parent} to write {target.name} into.")
-    if target.is_dir():
-        raise OutputError(f"{target} is a folder; name a file.")
-    # Replacing a device or pipe would remove it from the system.
-    if target.exists() and not target.is_file():
-        raise OutputError(f"{target} is not a regular file and cannot be replaced.")
-    folder = Path(os.path.realpath(target)).parent
-    if not os.access(folder, os.W_OK) or (target.exists() and not os.access(target, os.W_OK)):
-        raise OutputError(f"There is no permission to write {target}.")
     if alpha and not kind.alpha:
         raise OutputError(f"{kind.name} files cannot hold transparency; write PNG or TIFF instead of {target.name}.")
     if icc and not kind.icc:
@@ -125,10 +132,7 @@ def to_pil(picture: Picture) -> Image.Image:
 
 
 def write_picture(path: str | os.PathLike[str], picture: Picture) -> None:
-    """Write a picture file whose format follows from its extension.
-
-    PNG, WebP, TIFF and PPM are lossless; JPEG is written at quality 95 without chroma subsampling. The file appears
-    whole or not at all; an existing one is replaced only on success.
+    """Write a picture file whose format follows from its extension, by the rule of `base.atomic`.
 
     Args:
         path: .png, .jpg, .jpeg, .webp, .tif, .tiff or .ppm.
@@ -138,21 +142,41 @@ def write_picture(path: str | os.PathLike[str], picture: Picture) -> None:
         OutputError: see `check_output`; or the disk is full.
         ContractError: see `to_pil`.
     """
-    check_output(path, size=(picture.height, picture.width), alpha=picture.alpha is not None, icc=picture.icc)
+    data = encode_file(picture, path)
+    with atomic_write(path) as file:
+        file.write(data)
+
+
+def encode_file(picture: Picture, path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a picture file whose format follows from its name.
+
+    PNG, WebP, TIFF and PPM are lossless; JPEG is written at quality 95 without chroma subsampling.
+
+    Args:
+        picture: what to write; its profile is embedded, its alpha kept.
+        path: a name that ends in .png, .jpg, .jpeg, .webp, .tif, .tiff or .ppm; or "-", for PNG.
+
+    Raises:
+        OutputError: see `check_format`.
+        ContractError: see `to_pil`.
+    """
+    check_format(path, size=(picture.height, picture.width), alpha=picture.alpha is not None, icc=picture.icc)
     kind = _format_of(Path(path))
     image = to_pil(picture)
     if not kind.grey and image.mode in ("L", "LA"):
         image = image.convert("RGBA" if image.mode == "LA" else "RGB")
     options = {**kind.options, "icc_profile": picture.icc} if picture.icc else kind.options
-    with atomic_write(path) as file:
-        try:
-            image.save(file, kind.name, **options)
-        except ValueError as error:
-            raise OutputError(f"{path} cannot be written as {kind.name}: {error}.") from error
+    # Into memory: some of Pillow's encoders write past Python's file, and tell a full disk in words of their own.
+    file = io.BytesIO()
+    try:
+        image.save(file, kind.name, **options)
+    except (ValueError, OSError, RuntimeError) as error:
+        raise OutputError(f"{os.fspath(path)} cannot be written as {kind.name}: {error}.") from error
+    return file.getvalue()
 
 
 def _format_of(path: Path) -> _Format:
-    kind = _BY_EXTENSION.get(path.suffix.lower())
+    kind = _PNG if str(path) == "-" else _BY_EXTENSION.get(path.suffix.lower())
     if kind is None:
         what = f"the extension {path.suffix}" if path.suffix else "no extension"
         raise OutputError(f"{path} has {what}; pictures are written as {', '.join(_BY_EXTENSION)}.")

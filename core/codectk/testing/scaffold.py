@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from codectk import __version__, spec
+from codectk.base.atomic import check_folder
 from codectk.base.errors import OutputError, UsageError
 from codectk.bitstream.codecs import distribution_of, number_of
 from codectk.plugins.discover import installed
@@ -46,7 +47,9 @@ def create(name: str, kind: Kind = "codec", folder: str | os.PathLike[str] | Non
         OutputError: there is something at `folder` already, or it cannot be written.
     """
     check_name(name)
-    target = Path(folder if folder is not None else PREFIX + name)
+    target = Path(PREFIX + name if folder is None else folder)
+    if folder is not None:
+        check_folder(folder)
     if os.path.lexists(target):
         raise OutputError(f"{target} exists already; give another folder with -o.")
     temporary = target.parent / f".codectk-{secrets.token_hex(8)}.tmp"

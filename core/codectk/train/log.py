@@ -10,6 +10,7 @@ from typing import Any
 
 from codectk.base.atomic import atomic_write
 from codectk.base.errors import InputError
+from codectk.base.plain import to_json
 
 Record = dict[str, Any]
 
@@ -100,4 +101,4 @@ def read_log(path: Path) -> list[Record]:
 
 
 def _line(record: Record) -> str:
-    return json.dumps(record) + "\n"
+    return to_json(record, indent=None) + "\n"

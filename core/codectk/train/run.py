@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from codectk.base.errors import OutputError, UsageError
+from codectk.base.atomic import make_folder
+from codectk.base.errors import UsageError
 from codectk.nn.memory import keep_freed_memory
 from codectk.train.bar import Bar
 from codectk.train.checkpoint import load_checkpoint
@@ -86,7 +87,7 @@ def train(
     if found and not resume:
         raise UsageError(f"{checkpoint} exists; pass --resume to go on, or choose another folder.")
     state = load_checkpoint(checkpoint) if found else None
-    _make(folder)
+    make_folder(folder)
     keep_freed_memory()
     world, place = join_world(device)
     choose_algorithms(place, recipe.run.deterministic)
@@ -144,10 +145,3 @@ def _compare(state: Mapping[str, Any], trainer: Steps, say: Callable[[str], None
         say(f"The recipe differs from the checkpoint's in {', '.join(changed)}.")
     if state.get("data", trainer.digest) != trainer.digest:
         say("The training pictures are not those of the checkpoint.")
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"The folder {folder} cannot be made: {error.strerror}.") from error
