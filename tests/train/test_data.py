@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from codectk.base.errors import InputError
+from codectk.base.errors import InputError, UsageError
 from codectk.train import draws
 from codectk.train.data import Crops, list_pictures
 from codectk.train.draws import Purpose
@@ -50,6 +50,23 @@ def test_pictures_are_rgb_and_what_is_left_out_is_counted(mixed: Path):
     assert seen == [(n, 5) for n in range(1, 6)]
     with pytest.raises(InputError, match=r"No training picture can be read and has 200 pixels.*damaged\.jpg"):
         crops(mixed, min_side=200)
+
+
+def test_folders_have_their_shares_of_the_crops(tmp_path: Path):
+    for folder, count in (("photos", 1), ("drawn", 6), ("other", 2)):
+        (tmp_path / folder).mkdir()
+        for number in range(count):
+            Image.new("RGB", (64, 64), (number, 0, 0)).save(tmp_path / folder / f"{number}.png")
+    made = crops(tmp_path, shares={"drawn": 0.1})
+    drawn = [made.files[made.cut(step, 0).index].parent.name for step in range(2000)]
+    assert drawn.count("drawn") / 2000 == pytest.approx(0.1, abs=0.02)
+    assert drawn.count("other") / drawn.count("photos") == pytest.approx(2, rel=0.15)
+    with pytest.raises(InputError, match="lies below a folder 'sketches'"):
+        crops(tmp_path, shares={"sketches": 0.1})
+    with pytest.raises(InputError, match="lies outside the folders"):
+        crops(tmp_path / "drawn", shares={"drawn": 0.1})
+    with pytest.raises(UsageError, match=r"leave something of 1"):
+        crops(tmp_path, shares={"drawn": 0.7, "other": 0.3})
 
 
 def test_paths_that_hold_nothing(tmp_path: Path):

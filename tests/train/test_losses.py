@@ -49,6 +49,14 @@ def test_lambda_runs_from_low_to_high():
     assert loss.multiplier(QUALITY).tolist() == pytest.approx([0.001, 0.01, 0.1])
 
 
+def test_lambda_rises_faster_beyond_the_knee():
+    plain = RateDistortion(LossSection(low=0.001, high=0.1), 64)
+    steep = RateDistortion(LossSection(low=0.001, high=0.1, top=0.4, knee=50.0), 64)
+    below = torch.tensor([0.0, 20.0, 50.0])
+    assert steep.multiplier(below).tolist() == pytest.approx(plain.multiplier(below).tolist())
+    assert steep.multiplier(torch.tensor([75.0, 100.0])).tolist() == pytest.approx([(0.01 * 0.4) ** 0.5, 0.4])
+
+
 @pytest.mark.parametrize("balance", [0.0, 0.4, 1.0])
 def test_the_formula(pair, balance: float):
     x, target = pair

@@ -41,7 +41,7 @@ def test_a_recipe_survives_its_checkpoint():
         (
             {"data": {"crops": 1}},
             r"\[data\]: unknown key 'crops'; "
-            r"keys are paths, crop, batch, min_side, scale_min, mirror, transpose, labels\.",
+            r"keys are paths, crop, batch, min_side, scale_min, mirror, transpose, labels, shares\.",
         ),
         ({"data": 3}, r"\[data\] must be a table, not 3\."),
         ({"data": {"crop": 64.0}}, r"'crop' must be int, not 64\.0\."),

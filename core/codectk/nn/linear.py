@@ -63,11 +63,20 @@ def dct_basis(channels: int) -> Tensor:
     cosines = dct2(BLOCK)
     color = torch.tensor([[1, 1, 1], [1, 0, -1], [-1, 2, -1]], dtype=torch.float64)
     color /= color.norm(dim=1, keepdim=True)
-    weight = (1.0, CHROMA_WEIGHT, CHROMA_WEIGHT)
-    frequencies = product(range(3), range(BLOCK), range(BLOCK))
-    order = sorted((weight[c] * (u * u + v * v + 1), c, u, v) for c, u, v in frequencies)
-    rows = [torch.einsum("c,i,j->cij", color[c], cosines[u], cosines[v]) for _, c, u, v in order[:channels]]
+    rows = [torch.einsum("c,i,j->cij", color[c], cosines[u], cosines[v]) for c, u, v in _frequencies()[:channels]]
     return torch.stack(rows).flatten(1).float()
+
+
+def _frequencies() -> list[tuple[int, int, int]]:
+    """Color, vertical and horizontal frequency of every basis function, lowest first."""
+    weight = (1.0, CHROMA_WEIGHT, CHROMA_WEIGHT)
+    every = product(range(3), range(BLOCK), range(BLOCK))
+    return sorted(every, key=lambda at: (weight[at[0]] * (at[1] ** 2 + at[2] ** 2 + 1), *at))
+
+
+def mean_channels() -> list[int]:
+    """The channels of `dct_basis` that carry the mean colors of blocks."""
+    return [number for number, (_, u, v) in enumerate(_frequencies()) if u == v == 0]
 
 
 def across_edges(x: Tensor, matrix: Tensor) -> Tensor:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from codectk.base.errors import InputError
+from codectk.base.errors import InputError, UsageError
 from codectk.picture.read import read_picture
 from codectk.train.draws import Purpose, numbers
 
@@ -32,6 +32,28 @@ def list_pictures(paths: Iterable[str | Path]) -> list[Path]:
     if not found:
         raise InputError("The training data paths hold no pictures.")
     return found
+
+
+def shared(weight: np.ndarray, files: Sequence[Path], shares: Mapping[str, float]) -> np.ndarray:
+    """Weights of pictures, scaled so that folders have their shares of the sum.
+
+    Raises:
+        InputError: no picture comes from one of the folders, or none is left for the rest.
+        UsageError: the shares leave nothing for the rest, or one is not positive.
+    """
+    if shares and (min(shares.values()) <= 0 or sum(shares.values()) >= 1):
+        raise UsageError("data.shares must be positive and leave something of 1 for the other pictures.")
+    names = list(shares)
+    owner = np.array([next((k for k, name in enumerate(names) if name in f.parent.parts), -1) for f in files])
+    parts = [1 - sum(shares.values()), *shares.values()]
+    result = np.zeros(len(files))
+    for k, part in enumerate(parts, -1):
+        inside = owner == k
+        if not inside.any():
+            which = f"below a folder '{names[k]}'" if k >= 0 else "outside the folders of data.shares"
+            raise InputError(f"No training picture of sufficient size lies {which}.")
+        result[inside] = part * weight[inside] / weight[inside].sum()
+    return result
 
 
 @dataclass(frozen=True)
@@ -69,6 +91,7 @@ class Crops:
         scale_min: pictures are reduced by a random factor in [scale_min, 1] (where they stay large enough),
             which removes compression artefacts of the sources and varies the content's scale.
         seed: of all draws.
+        shares: part of the crops that come from below folders of these names; the other pictures share the rest.
         mirror: flip crops left to right at random.
         transpose: transpose crops at random, so that up may be left.
         report: called with (done, total) while loading.
@@ -93,6 +116,7 @@ class Crops:
         seed: int,
         mirror: bool = True,
         transpose: bool = True,
+        shares: Mapping[str, float] | None = None,
         report: Callable[[int, int], None] = lambda done, total: None,
     ):
         self.crop, self.scale_min, self.seed = crop, scale_min, seed
@@ -116,6 +140,7 @@ class Crops:
             raise InputError(f"No training picture can be read and has {need} pixels a side.{reason}")
         # Big pictures are drawn more often, but not in proportion: variety counts more than area.
         weight = np.sqrt([p.shape[0] * p.shape[1] for p in self.pictures])
+        weight = shared(weight, self.files, shares or {})
         self._cumulative = np.cumsum(weight / weight.sum())
 
     def _keep(self, file: Path, pixels: np.ndarray, need: int) -> None:

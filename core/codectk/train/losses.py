@@ -86,8 +86,13 @@ class RateDistortion:
 
     def multiplier(self, quality: Tensor) -> Tensor:
         """lambda at a quality in [0, 100]."""
-        span = math.log(self.section.high / self.section.low)
-        return torch.exp(quality * (span / 100.0)).mul(self.section.low)
+        s = self.section
+        span = math.log(s.high / s.low) / 100
+        exponent = quality * span
+        if s.top > 0:
+            rise = (math.log(s.top / s.low) - span * s.knee) / (100 - s.knee)
+            exponent = exponent + (quality - s.knee).clamp(min=0) * (rise - span)
+        return torch.exp(exponent).mul(s.low)
 
     def __call__(
         self, x: Tensor, target: Tensor, bpp: Tensor, quality: Tensor, further: Tensor | None = None

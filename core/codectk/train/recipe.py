@@ -38,6 +38,9 @@ class DataSection:
     `min_side` drops smaller pictures; pictures are reduced by a random factor in [`scale_min`, 1] first; at random,
     crops are flipped (`mirror`) and transposed (`transpose`).
 
+    `shares` gives folders of the data their part of the crops: { name = share }, for pictures somewhere below a folder
+    of that name. The others share the rest; within a share, big pictures are drawn more often.
+
     `labels` is a folder of label maps, for a discriminator or a lesson that needs them: PNGs of mode L (0 void, 1..N
     groups), each of the size of the picture with the same stem.
     """
@@ -50,11 +53,14 @@ class DataSection:
     mirror: bool = True
     transpose: bool = True
     labels: str = ""
+    shares: Mapping[str, float] = field(default_factory=dict, metadata={"items": (float,)})
 
 
 @dataclass(frozen=True)
 class LossSection:
     """lambda(q) = low * (high / low)^(q / 100) for quality q; the sample's loss is weighted by lambda^-balance.
+
+    With a `top`, lambda leaves that line at quality `knee` and rises, exponentially too, to `top` at quality 100.
 
     `mse`, `ms_ssim` and `lpips` are weights of the distortions in a mixture: mse is on the 0..255 scale as in
     CompressAI, ms_ssim is 1 - MS-SSIM, lpips is LPIPS v0.1 with AlexNet, whose weights are the safetensors file
@@ -63,6 +69,8 @@ class LossSection:
 
     low: float = _number(0.0009, 1e-12)
     high: float = _number(0.1, 1e-12)
+    top: float = _number(0.0, 0.0)
+    knee: float = _number(80.0, 0.0, 99.0)
     balance: float = _number(0.4, 0.0)
     mse: float = _number(1.0, 0.0)
     ms_ssim: float = _number(0.0, 0.0)

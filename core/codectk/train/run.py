@@ -125,8 +125,9 @@ def _load(recipe: Recipe, bar: Bar, say: Callable[[str], None], labelled: bool) 
         return show
 
     crops = Crops(
-        d.paths, d.crop, d.min_side, d.scale_min, recipe.optim.seed, d.mirror, d.transpose, report("reading pictures")
-    )
+        d.paths, d.crop, d.min_side, d.scale_min, recipe.optim.seed, d.mirror, d.transpose, d.shares,
+        report("reading pictures"),
+    )  # fmt: skip
     if crops.small:
         say(f"{crops.small} pictures are smaller than {max(d.crop, d.min_side)} pixels and are left out.")
     if crops.refused:

@@ -30,7 +30,7 @@ class Analysis(nn.Module):
         self.without_knobs = frozenset() if config.exact else frozenset({"quality"})
         head, ratio = config.head_dim, config.mlp_ratio
         embed = PatchEmbed(3, config.analysis[0].dim, config.embed)
-        self.g_a = Channels(nn.Sequential(embed, *down_layers(config.analysis, head, ratio)))
+        self.g_a = Channels(nn.Sequential(embed, *down_layers(config.analysis, head, ratio, config.shortcuts)))
         self.linear = LinearAnalysis(config.latent) if config.linear else None
         # Starts small, so that the first pictures are those of the linear path.
         self.blend = nn.Parameter(torch.full((1, config.latent, 1, 1), 0.05)) if config.linear else None

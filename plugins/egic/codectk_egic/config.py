@@ -1,8 +1,12 @@
-"""The two configurations of the network. `full` is the paper's; `small` is what the wheel ships."""
+"""The configurations of the network.
+
+`full` is the paper's. `base` is wider than `small` where a map is small, its changes of resolution have shortcuts, and
+its first slices are coded over a checkerboard.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 
@@ -32,11 +36,13 @@ class Config:
         mlp_ratio: width of the hidden layer of a block's MLP, in widths of the block.
         slices: channels per slice of y.
         support: number of leading slices that later slices see.
+        two_pass: number of leading slices that are coded in two passes over a checkerboard.
         own_view: slices see only their own channels of the hyper features.
         hyper_features: channels of the mean and scale features each.
         parameter_nets: hidden widths of the mean and scale networks, one pair a slice or one for all.
         linear: a lapped linear path beside the transforms, which then work on 4 (x - 1/2); measured to train many
             times faster.
+        shortcuts: every change of resolution in the transforms has a parameter-free shortcut.
         exact: integer entropy path (portable files) and one model for all qualities, instead of the published
             method's float networks for one rate.
     """
@@ -59,6 +65,8 @@ class Config:
     parameter_nets: tuple[tuple[int, int], ...]
     linear: bool
     exact: bool
+    shortcuts: bool = False
+    two_pass: int = 0
 
     @property
     def latent(self) -> int:
@@ -87,6 +95,15 @@ SMALL = Config(
     parameter_nets=((48, 48),),
     linear=True,
     exact=True,
+)
+
+BASE = replace(
+    SMALL,
+    analysis=(Layer(64, 2, 8), Layer(128, 2, 8), Layer(192, 4, 4, False)),
+    synthesis=(Layer(192, 4, 4), Layer(128, 4, 8), Layer(64, 3, 8, False)),
+    slices=(16, 16, 32, 64, 64),
+    shortcuts=True,
+    two_pass=3,
 )
 
 FULL = Config(
@@ -121,4 +138,4 @@ FULL = Config(
     exact=False,
 )
 
-CONFIGS = {"small": SMALL, "full": FULL}
+CONFIGS = {"small": SMALL, "base": BASE, "full": FULL}

@@ -16,6 +16,7 @@ from codectk.base.types import Context
 from codectk.nn.blocks import conv3x3
 from codectk.nn.charm import ChannelSlices, IntegerNetworks
 from codectk.nn.exact import exact_math
+from codectk.nn.linear import mean_channels
 from codectk.nn.priors import SCALE_LEVELS, FactorizedPrior
 from codectk.nn.quantize import clamp_ste
 from codectk.programs.slices import REALS
@@ -91,7 +92,12 @@ class EntropyModel(ChannelSlices):
 
     def __init__(self, config: Config):
         networks = Integers(config) if config.exact else Float(config)
-        super().__init__(networks, config.slices, config.support, config.hyper_features, own_view=config.own_view)
+        super().__init__(
+            networks, config.slices, config.support, config.hyper_features,
+            own_view=config.own_view, two_pass=config.two_pass,
+        )  # fmt: skip
+        if config.two_pass and config.linear:
+            self.neighbors[0].smooth(mean_channels())
         self.z_start = networks.z_start
         self.portable = config.exact
         self.without_knobs = frozenset() if config.exact else frozenset({"quality"})

@@ -7,6 +7,7 @@ from and to (B, C, H, W). Sizes are free: timm pads a map to whole windows and m
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from timm.models.swin_transformer import PatchMerging, SwinTransformerBlock
 from torch import Tensor, nn
 
@@ -66,6 +67,33 @@ class PatchEmbed(nn.Module):
         return self.projection(to_depth(x, self.factor))
 
 
+class Shortcut(nn.Module):
+    """A change of resolution by two with its input beside it, folded or unfolded (Chen et al. 2024, "Deep Compression
+    Autoencoder"). The norms in the change of resolution take the size of a signal away; this keeps it.
+
+    Args:
+        down: whether the resolution is halved.
+    """
+
+    def __init__(self, resample: nn.Module, out: int, down: bool):
+        super().__init__()
+        self.resample, self.out, self.down = resample, out, down
+
+    def forward(self, x: Tensor) -> Tensor:
+        beside = fit_channels(to_depth(x, 2), self.out) if self.down else to_space(fit_channels(x, 4 * self.out), 2)
+        changed: Tensor = self.resample(x)
+        return changed + beside
+
+
+def fit_channels(x: Tensor, channels: int) -> Tensor:
+    """Means of neighboring channels where there are too many, copies where there are too few: (..., C)."""
+    have = x.shape[-1]
+    if have <= channels:
+        return x.repeat_interleave(-(-channels // have), -1)[..., :channels]
+    group = -(-have // channels)
+    return F.pad(x, (0, group * channels - have)).unflatten(-1, (channels, group)).mean(-1)
+
+
 class BasicLayer(nn.Sequential):
     """Swin blocks, every second one with shifted windows, then `resample` if there is one.
 
@@ -89,22 +117,30 @@ class BasicLayer(nn.Sequential):
         super().__init__(*blocks, *([] if resample is None else [resample]))
 
 
-def down_layers(layers: tuple[Layer, ...], head_dim: int, mlp_ratio: float) -> nn.Sequential:
+def down_layers(layers: tuple[Layer, ...], head_dim: int, mlp_ratio: float, shortcuts: bool = False) -> nn.Sequential:
     """Layers that halve the resolution by patch merging where they resample."""
     made = []
     for number, layer in enumerate(layers):
-        merge = PatchMerging(layer.dim, layers[number + 1].dim) if layer.resample else None
+        merge: nn.Module | None = None
+        if layer.resample:
+            after = layers[number + 1].dim
+            merge = PatchMerging(layer.dim, after)
+            merge = Shortcut(merge, after, down=True) if shortcuts else merge
         made.append(BasicLayer(layer, head_dim, mlp_ratio, merge))
     return nn.Sequential(*made)
 
 
-def up_layers(layers: tuple[Layer, ...], out: int, head_dim: int, mlp_ratio: float) -> nn.Sequential:
+def up_layers(
+    layers: tuple[Layer, ...], out: int, head_dim: int, mlp_ratio: float, shortcuts: bool = False
+) -> nn.Sequential:
     """Layers that double the resolution by patch splitting where they resample; the last one gives `out` channels."""
     made = []
     for layer, after in zip(layers, [*(layer.dim for layer in layers[1:]), out], strict=True):
-        made.append(
-            BasicLayer(layer, head_dim, mlp_ratio, PatchSplitting(layer.dim, after) if layer.resample else None)
-        )
+        split: nn.Module | None = None
+        if layer.resample:
+            split = PatchSplitting(layer.dim, after)
+            split = Shortcut(split, after, down=False) if shortcuts else split
+        made.append(BasicLayer(layer, head_dim, mlp_ratio, split))
     return nn.Sequential(*made)
 
 

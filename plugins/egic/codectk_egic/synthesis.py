@@ -35,7 +35,7 @@ class Synthesis(nn.Module):
         self.needs = latent_specs(config)
         self.without_knobs = frozenset() if config.exact else frozenset({"quality"})
         self.reveals = feature_specs(config)
-        layers = up_layers(config.synthesis, config.last.dim, config.head_dim, config.mlp_ratio)
+        layers = up_layers(config.synthesis, config.last.dim, config.head_dim, config.mlp_ratio, config.shortcuts)
         self.g_s = Channels(layers)
         self.last = last_layer(config)
         self.linear = LinearSynthesis(config.latent) if config.linear else None

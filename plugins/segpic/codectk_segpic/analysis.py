@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from codectk.base.types import Context
@@ -59,11 +60,11 @@ class Analysis(nn.Module):
             WAM(mid, 8, config.heads, config.wam_units[0]),
         )
         deep = (
-            [Down(mid, config.latent, k[-1], 2, config.shortcuts)]
+            [Down(mid, config.deep, k[-1], 2, config.shortcuts)]
             if config.stem > 1
-            else [Down(mid, mid, k[2]), Down(mid, config.latent, k[3])]
+            else [Down(mid, mid, k[2]), Down(mid, config.deep, k[3])]
         )
-        self.g_a2 = nn.Sequential(*deep, WAM(config.latent, 4, config.heads, config.wam_units[1]))
+        self.g_a2 = nn.Sequential(*deep, WAM(config.deep, 4, config.heads, config.wam_units[1]))
         self.g_ab = prototypes.encoder(mid, config.code_mid) if config.has("regions") else None
         self.g_ab2 = prototypes.encoder(config.latent, config.code_deep) if config.has("regions") else None
         self.proto_decoder = [proto_decoder]  # in a list: owned (and saved) by the network, not by this stage
@@ -72,7 +73,7 @@ class Analysis(nn.Module):
         self.dyn_encoder = RAT(mid, mid, config.rat_mid) if config.has("rat") else NoRAT()
         self.linear = LinearAnalysis(config.latent) if config.linear else None
         # Starts small, so that the first pictures are those of the linear path.
-        self.blend = nn.Parameter(torch.full((1, config.latent, 1, 1), 0.05)) if config.linear else None
+        self.blend = nn.Parameter(torch.full((1, config.deep, 1, 1), 0.05)) if config.linear else None
         self.gain = Gain(config.latent, LOW_GAIN, HIGH_GAIN) if config.exact else None
 
     def prepare(self, x: Tensor, condition: Regions | Tensor, ctx: Context) -> Mapping[str, Any]:
@@ -82,16 +83,22 @@ class Analysis(nn.Module):
         feature = self.g_a1(x)
         if self.g_ab is None or self.g_ab2 is None:
             y = self.g_a2(feature)
-            return {"y": (y if self.linear is None else self.blend * y + self.linear(x)).float()}
+            return {"y": self._with_linear(y, x)}
         condition = regions_of(condition, self.labels)
         p_mid = self.g_ab(condition.pool(feature, self.cell_slack))
         decoded = self.proto_decoder[0](self.rounded(p_mid).to(p_mid.dtype))
         expanded = condition.expand(decoded, *feature.shape[2:])
-        y = self.g_a2(self.dyn_encoder(feature, expanded))
-        if self.linear is not None:
-            y = self.blend * y + self.linear(x)
+        y = self._with_linear(self.g_a2(self.dyn_encoder(feature, expanded)), x)
         p_deep = self.g_ab2(condition.pool(y if self.linear is None else torch.asinh(y), self.cell_slack))
-        return {"y": y.float(), "p_mid": p_mid.float(), "p_deep": p_deep.float(), "regions": condition}
+        return {"y": y, "p_mid": p_mid.float(), "p_deep": p_deep.float(), "regions": condition}
+
+    def _with_linear(self, made: Tensor, x: Tensor) -> Tensor:
+        """y: what the networks made, which may be its first channels, beside the linear path."""
+        if self.linear is None:
+            return made.float()
+        y: Tensor = self.linear(x)
+        made = (self.blend * made).float()
+        return y + F.pad(made, (0, 0, 0, 0, 0, y.shape[1] - made.shape[1]))
 
     def finish(self, prepared: Mapping[str, Any], ctx: Context) -> Mapping[str, Any]:
         """Scale y for the quality asked for."""

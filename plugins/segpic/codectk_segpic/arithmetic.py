@@ -18,7 +18,7 @@ class Integers(IntegerNetworks):
     """Integers in float32."""
 
     def __init__(self, config: Config):
-        super().__init__(config.parameter_nets)
+        super().__init__(config.parameter_nets, config.reach)
         self.config = config
 
     def hyper_encoder(self) -> nn.Module:

@@ -1,8 +1,14 @@
-"""The two configurations of the network. `full` is the paper's; `small` is what the wheel ships."""
+"""The configurations of the network.
+
+`full` is the paper's. `base` reaches further than `small`: more channels for the highest qualities, large means for
+white paper, a checkerboard within the first slices.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from codectk.programs.slices import REACH
 
 PARTS = ("rat", "prototypes", "sal", "lrp", "masks")
 """Parts that an ablation can leave out: RATs, decoded prototypes (zeros instead), SALs, LRP, masks in training."""
@@ -18,6 +24,8 @@ class Config:
         stem: space-to-depth factor in front of the first convolution (1: none).
         mid: channels of the stages up to the middle features y' (the last one is theirs).
         latent: channels M of y at stride 16.
+        nonlinear: how many of them the networks of the transforms make and see; the others, of the highest
+            frequencies, belong to the linear path alone. 0: all.
         hyper: channels of z at stride 64.
         kernels: kernel sizes of the four (or, with a stem, three) downsampling convolutions.
         wam_units: residual units per branch of the attention modules at y' and at y.
@@ -29,6 +37,8 @@ class Config:
         rat_mid, rat_deep: middle width of the region-adaptive transforms at y' and at y.
         slices: channels per slice of y.
         support: number of leading slices that later slices see.
+        two_pass: number of leading slices that are coded in two passes over a checkerboard.
+        reach: how large |y| may be for the integer networks to see it.
         hyper_features: channels of the hyper-decoders' output.
         parameter_nets: hidden widths of the mean, scale and LRP networks.
         linear: the networks work on 4 (x - 1/2) with a lapped linear path beside them; measured to train many times
@@ -65,10 +75,20 @@ class Config:
     without: tuple[str, ...] = ()
     labels: int = 0
     own_view: bool = False
+    nonlinear: int = 0
+    two_pass: int = 0
+    reach: int = REACH
 
     def __post_init__(self) -> None:
         if unknown := sorted(set(self.without) - set(LEAVABLE)):
             raise TypeError(f"there is no part '{unknown[0]}' to leave out; parts are {', '.join(LEAVABLE)}")
+        if self.nonlinear > self.latent or (self.nonlinear and not self.linear):
+            raise TypeError("nonlinear counts channels of the latent, where there is a linear path for the others")
+
+    @property
+    def deep(self) -> int:
+        """Channels of y that the networks of the transforms make and see."""
+        return self.nonlinear or self.latent
 
     def has(self, part: str) -> bool:
         """Whether a part that can be left out is there."""
@@ -100,6 +120,15 @@ SMALL = Config(
     exact=True,
 )
 
+BASE = replace(
+    SMALL,
+    latent=352,
+    nonlinear=224,
+    slices=(16, 16, 32, 64, 96, 128),
+    two_pass=3,
+    reach=512,
+)
+
 FULL = Config(
     stem=1,
     mid=(192, 192),
@@ -124,4 +153,4 @@ FULL = Config(
     exact=False,
 )
 
-CONFIGS = {"small": SMALL, "full": FULL}
+CONFIGS = {"small": SMALL, "base": BASE, "full": FULL}

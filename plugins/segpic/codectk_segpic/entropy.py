@@ -12,6 +12,7 @@ from codectk.base.types import Context
 from codectk.nn.charm import ChannelSlices
 from codectk.nn.exact import exact_math
 from codectk.nn.label_maps import LabelMapCoder
+from codectk.nn.linear import mean_channels
 from codectk.nn.priors import FactorizedPrior
 from codectk.nn.quantize import clamp_ste, round_ste
 from codectk_segpic import program, prototypes
@@ -30,8 +31,10 @@ class EntropyModel(ChannelSlices):
         networks = Integers(config) if config.exact else Float(config)
         super().__init__(
             networks, config.slices, config.support, config.hyper_features,
-            own_view=config.own_view, lrp=config.has("lrp"),
+            own_view=config.own_view, lrp=config.has("lrp"), two_pass=config.two_pass,
         )  # fmt: skip
+        if config.two_pass and config.linear:
+            self.neighbors[0].smooth(mean_channels())
         self.config = config
         self.portable = config.exact
         self.without_knobs = frozenset() if config.exact else frozenset({"quality"})

@@ -50,10 +50,11 @@ class Synthesis(nn.Module):
         first, mid = config.mid
         seen = LatentSpec("last", first, 4) if config.stem > 1 else LatentSpec("last", mid, 2)
         self.reveals = (seen, LatentSpec("base", 3, 1))
-        lead = WAM(config.latent, 4, config.heads, config.wam_units[1])
+        self.deep = config.deep
+        lead = WAM(config.deep, 4, config.heads, config.wam_units[1])
         attend = WAM(mid, 8, config.heads, config.wam_units[0])
         if config.stem > 1:
-            self.g_s0 = nn.Sequential(lead, Up(config.latent, mid, 1, config.shortcuts))
+            self.g_s0 = nn.Sequential(lead, Up(config.deep, mid, 1, config.shortcuts))
             self.g_s1 = nn.Sequential(
                 attend,
                 Up(mid, first, 3, config.shortcuts),
@@ -62,7 +63,7 @@ class Synthesis(nn.Module):
                 nn.PixelShuffle(2),
             )
         else:
-            self.g_s0 = nn.Sequential(lead, Up(config.latent, mid), Up(mid, mid))
+            self.g_s0 = nn.Sequential(lead, Up(config.deep, mid), Up(mid, mid))
             self.g_s1 = nn.Sequential(attend, Up(mid, mid), Up(mid, config.tail), nn.Conv2d(config.tail, 3, 1))
         self.proto_decoder = [proto_decoder]  # owned (and saved) by the network
         self.dyn_decoder = RAT(mid, mid, config.rat_mid) if config.has("rat") else NoRAT()
@@ -86,7 +87,7 @@ class Synthesis(nn.Module):
         if self.gain is not None:
             y = y * self.gain(ctx.knobs["quality"])
         # The linear path carries large coefficients; the network sees them compressed.
-        feature = self.g_s0(y if self.linear is None else torch.asinh(y))
+        feature = self.g_s0(y if self.linear is None else torch.asinh(y[:, : self.deep]))
         if self.shared:
             decoded = self.proto_decoder[0](latents["p_mid"])
             expanded = Regions(latents["regions"], decoded.shape[2]).expand(decoded, *feature.shape[2:])

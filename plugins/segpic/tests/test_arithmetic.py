@@ -69,6 +69,7 @@ class Slices:
     """One slice whose networks say constants, on numpy arrays."""
 
     numbers, slices, support, own_view, layered, prior_y = INTEGERS, (2,), 0, False, False, None
+    two_pass, neighbors = 0, ()
 
     def __init__(self, mean: int, residual: int):
         self.cc_mean_transforms = [lambda x: np.full_like(x, mean)]
@@ -118,3 +119,30 @@ def test_real_networks_take_things_as_they_are():
     z = torch.randn(1, 3, 2, 2)
     assert REALS.enter(z, None) is z and REALS.hyper_input(z) is z and torch.equal(REALS.real(z), z)
     assert torch.equal(INTEGERS.hyper_input(z), torch.asinh(z)) and torch.equal(INTEGERS.real(64 * z), z)
+
+
+def test_the_second_pass_knows_the_first():
+    """Corners of the checkerboard come first, from features alone; the others from their neighbors too."""
+
+    class Rounds(Symbols):
+        def __init__(self):
+            self.coded = []
+
+        def code(self, index, value, prior, bound=None):
+            self.coded.append(value)
+            return np.round(value)
+
+    nets = Slices(mean=0, residual=0)
+    nets.two_pass, nets.context = 1, lambda known: known
+    seen = []
+    nets.cc_mean_transforms = [lambda x: seen.append(x[:, 1:]) or np.zeros_like(x[:, 1:])]
+    nets.cc_scale_transforms = [lambda x: np.zeros_like(x[:, 1:])]
+    nets.lrp_transforms = []
+    nets.neighbors = [lambda known: np.full_like(known, 2 << LATENT_BITS)]
+    y = np.arange(24, dtype=np.float32).reshape(1, 2, 3, 4)
+    features, coder = np.zeros((1, 1, 3, 4), np.float32), Rounds()
+    assert np.array_equal(code_slices(nets, coder, y, features, features), y)
+    board = np.add.outer(np.arange(3), np.arange(4)) % 2 == 0
+    first, second = coder.coded
+    assert np.array_equal(first, y[:, :, board]) and np.array_equal(second, y[:, :, ~board] - 2)
+    assert not seen[0].any() and np.array_equal(seen[1], np.where(board, y, 0) * 2**LATENT_BITS)

@@ -1,4 +1,4 @@
-"""The coding program of the small network: training, export, encoder and decoder compute the same numbers."""
+"""The coding program of the integer networks: training, export, encoder and decoder compute the same numbers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from codectk.nn.coders import Meter
 from codectk.nn.exact import ExactConv2d, exact_modules
 from codectk.nn.storage import install, to_arrays
 from codectk.testing.threads import torch_threads
-from codectk_segpic.config import SMALL
+from codectk_segpic.config import BASE, SMALL, Config
 from codectk_segpic.network import Network, build
 from codectk_segpic.regions import GRIDS, grid_regions
 
@@ -35,11 +35,11 @@ def one_thread():
         yield
 
 
-@pytest.fixture(scope="module")
-def trained() -> Network:
+@pytest.fixture(scope="module", params=["small", "base"])
+def trained(request: pytest.FixtureRequest) -> Network:
     """Unfrozen, with weights that do something."""
     torch.manual_seed(3)
-    network = build({"config": "small"}).eval()
+    network = build({"config": request.param}).eval()
     for layer in network.entropy_model.modules():
         if isinstance(layer, ExactConv2d):
             assert layer.bias is not None
@@ -49,12 +49,12 @@ def trained() -> Network:
 
 @pytest.fixture(scope="module")
 def exported(trained: Network) -> Network:
-    network = build({"config": "small"})
+    network = Network(trained.config)
     install(network, to_arrays(trained, np.float32))
     return network
 
 
-def values(grid: int, batch: int = 1, seed: int = 0) -> dict[str, Any]:
+def values(network: Network, grid: int, batch: int = 1, seed: int = 0) -> dict[str, Any]:
     generator = torch.Generator().manual_seed(seed)
     regions = grid_regions(grid, batch, HEIGHT // 16, WIDTH // 16, torch.empty(0))
 
@@ -62,7 +62,7 @@ def values(grid: int, batch: int = 1, seed: int = 0) -> dict[str, Any]:
         return scale * torch.randn(batch, *shape, generator=generator)
 
     return {
-        "y": normal(3.0, SMALL.latent, HEIGHT // 16, WIDTH // 16),
+        "y": normal(3.0, network.config.latent, HEIGHT // 16, WIDTH // 16),
         "p_mid": normal(4.0, 16, regions.count, 1),
         "p_deep": normal(4.0, 16, regions.count, 1),
         "regions": regions,
@@ -78,12 +78,12 @@ def same(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
 def test_training_and_export_compute_the_same(trained: Network, exported: Network):
     """Every latent, to the bit, and the same again after a second export."""
     meter = Meter([torch.Generator().manual_seed(s) for s in (1, 2)])
-    ahead = trained.entropy_model.code(meter, values(4, 2), CONTEXT)
+    ahead = trained.entropy_model.code(meter, values(exported, 4, 2), CONTEXT)
     assert ahead["y"].std() > 1
-    assert same(ahead, exported.entropy_model.code(Meter(), values(4, 2), CONTEXT))
-    again = build({"config": "small"})
+    assert same(ahead, exported.entropy_model.code(Meter(), values(exported, 4, 2), CONTEXT))
+    again = Network(exported.config)
     install(again, to_arrays(exported, np.float32))
-    assert same(ahead, again.entropy_model.code(Meter(), values(4, 2), CONTEXT))
+    assert same(ahead, again.entropy_model.code(Meter(), values(exported, 4, 2), CONTEXT))
 
 
 @pytest.mark.parametrize("size", [1.0, 1000.0], ids=["usual", "huge"])
@@ -102,7 +102,7 @@ def test_integer_layers_see_integers_within_their_bounds(exported: Network, size
         layer.register_forward_pre_hook(lambda layer, inputs, name=name: check(name, layer, inputs[0]))
         for name, layer in names.items()
     ]
-    given = values(4)
+    given = values(exported, 4)
     given |= {name: size * given[name] for name in ("y", "p_mid", "p_deep")}
     try:
         exported.entropy_model.code(Meter(), given, CONTEXT)
@@ -118,8 +118,8 @@ def test_what_is_encoded_is_decoded(exported: Network, grid: int):
     """The grid travels in the file; only the coded knobs and the size are known at the other end."""
     model = exported.entropy_model
     encoder, counter = Encoder(), Counter()
-    written = model.code(encoder, values(grid), CONTEXT)
-    assert same(written, model.code(counter, values(grid), CONTEXT))
+    written = model.code(encoder, values(exported, grid), CONTEXT)
+    assert same(written, model.code(counter, values(exported, grid), CONTEXT))
     (payload,) = encoder.finish()
     decoder = Decoder([payload])
     read = model.code(decoder, None, CONTEXT)
@@ -127,18 +127,19 @@ def test_what_is_encoded_is_decoded(exported: Network, grid: int):
     assert same(written, read)
     assert abs(8 * len(payload) - counter.bits - 24) < 32
     # symbol + mean, then a correction of at most 1/2: within 1 of what was coded
-    assert (read["y"] - values(grid)["y"]).abs().max() <= 1.0
+    assert (read["y"] - values(exported, grid)["y"]).abs().max() <= 1.0
 
 
 @torch.no_grad()
-def test_a_rate_estimate_is_what_is_written():
+@pytest.mark.parametrize("config", [SMALL, BASE], ids=["small", "base"])
+def test_a_rate_estimate_is_what_is_written(config: Config):
     """The training meter on an unfrozen network against the payload, for values that are not far from expected."""
     torch.manual_seed(0)
-    trained, exported = build({"config": "small"}), build({"config": "small"})
+    trained, exported = Network(config), Network(config)
     for net in (*trained.entropy_model.cc_mean_transforms, *trained.entropy_model.cc_scale_transforms):
         net[-1].weight.zero_()  # means 0 and scales of about 1.3, whatever the rest says
     install(exported, to_arrays(trained, np.float32))
-    likely = {**values(4), "y": 1.2 * torch.randn(1, SMALL.latent, HEIGHT // 16, WIDTH // 16)}
+    likely = {**values(exported, 4), "y": 1.2 * torch.randn(1, config.latent, HEIGHT // 16, WIDTH // 16)}
     meter, encoder = Meter(), Encoder()
     trained.entropy_model.code(meter, likely, CONTEXT)
     exported.entropy_model.code(encoder, likely, CONTEXT)
@@ -153,8 +154,13 @@ def test_a_rate_estimate_is_what_is_written():
 def test_masks_are_for_training_only(trained: Network):
     """Absent regions cost nothing, and no grid is written for masks."""
     ids = torch.randint(0, 5, (2, HEIGHT // 16, WIDTH // 16), generator=torch.Generator().manual_seed(0))
-    regions = type(values(4)["regions"])(ids, 8)
-    given = {**values(4, 2), "p_mid": torch.randn(2, 16, 8, 1), "p_deep": torch.randn(2, 16, 8, 1), "regions": regions}
+    regions = type(values(trained, 4)["regions"])(ids, 8)
+    given = {
+        **values(trained, 4, 2),
+        "p_mid": torch.randn(2, 16, 8, 1),
+        "p_deep": torch.randn(2, 16, 8, 1),
+        "regions": regions,
+    }
     meter, changed = Meter(), Meter()
     trained.entropy_model.code(meter, given, CONTEXT)
     for name in ("p_mid", "p_deep"):
@@ -169,7 +175,7 @@ def test_masks_are_for_training_only(trained: Network):
 def test_other_weights_are_noticed(exported: Network):
     """One weight of another file: the decoder refuses instead of giving other latents."""
     encoder = Encoder()
-    exported.entropy_model.code(encoder, values(2), CONTEXT)
+    exported.entropy_model.code(encoder, values(exported, 2), CONTEXT)
     other = copy.deepcopy(exported)
     layer = other.entropy_model.h_scale_s[0]
     assert layer.int_weight is not None
@@ -182,4 +188,4 @@ def test_other_weights_are_noticed(exported: Network):
 
 def test_an_untrained_network_does_not_code(trained: Network):
     with pytest.raises(WeightsError, match="p_mid"):
-        trained.entropy_model.code(Encoder(), values(4), CONTEXT)
+        trained.entropy_model.code(Encoder(), values(trained, 4), CONTEXT)
