@@ -190,6 +190,13 @@ def grain(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.fixture
+def liar(monkeypatch: pytest.MonkeyPatch):
+    """The third-party codecs that claim to be portable, one of which is; the value is as that of `pocket`."""
+    pytest.importorskip("torch", reason="the liar computes with torch")
+    yield from _third_party("liar", monkeypatch)
+
+
+@pytest.fixture
 def weighted(site, pocket, tmp_path, monkeypatch: pytest.MonkeyPatch):
     """The plugin and codec `weighted` with an empty store; the value is the folder of its package."""
     monkeypatch.setenv("CODECTK_HOME", str(tmp_path / "home"))

@@ -23,7 +23,7 @@ def __getattr__(name: str) -> Any:
         import pytest
 
         # So that a failing assert in the kit shows its values, as one in the plugin's own test would.
-        parts = ("conformance", "layered", "edited")
+        parts = ("conformance", "portable", "layered", "edited")
         pytest.register_assert_rewrite(*(f"codectk.testing.{part}" for part in parts))
         from codectk.testing.conformance import CodecConformance
 

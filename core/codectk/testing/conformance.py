@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from PIL import Image
 
 from codectk import api
 from codectk.base.errors import BitstreamError, MismatchError, UsageError, WeightsError
-from codectk.base.types import Context
 from codectk.bitstream.codecs import number_of
 from codectk.bitstream.info import Info
-from codectk.bitstream.reader import read
 from codectk.metrics.psnr import psnr
 from codectk.picture.read import read_picture
-from codectk.pipeline.decode import decode_latents
-from codectk.pipeline.encode import Encoding, encode_picture
-from codectk.pipeline.load import Ready, load
+from codectk.pipeline.encode import Encoding
 from codectk.spec.card import Knob, Number
-from codectk.spec.stages import Analysis
 from codectk.testing import corrupt, pictures
 from codectk.testing.edited import EditConformance
 from codectk.testing.layered import LayerConformance
-from codectk.testing.threads import torch_threads
+from codectk.testing.portable import PortableConformance
 
 MAX_OVERHEAD = 24
 """Bytes around the payload of an RGB picture without metadata, for a codec with a number in the format."""
@@ -40,7 +32,7 @@ MAX_OVERHEAD_PER_LAYER = 10
 """Further bytes around the payload of each layer after the base."""
 
 
-class CodecConformance(LayerConformance, EditConformance):
+class CodecConformance(PortableConformance, LayerConformance, EditConformance):
     """Inherit in a class named `Test...` and set `codec`.
 
     Attributes:
@@ -134,42 +126,6 @@ class CodecConformance(LayerConformance, EditConformance):
         assert image.mode == mode
         assert np.array_equal(np.asarray(image)[..., -1], alpha)
 
-    # Sameness everywhere
-
-    def test_threads_change_nothing(self) -> None:
-        """The same values give the same bytes, and the same bytes the same latents, on 1 and 2 threads.
-
-        The analysis runs once: it is ordinary floating point, and a value on the edge of rounding may fall to
-        either side of it. What must never differ is everything behind it.
-        """
-        ready = self._portable()
-        codec = replace(ready.codec, analysis=_Once(ready.codec.analysis))
-        picture = read_picture(self.picture(64, 80))
-        found = []
-        for count in (1, 2):
-            with torch_threads(count):
-                data = encode_picture(replace(ready, codec=codec), picture, self.knobs, aligned=self.aligned())
-                found.append((data, _arrays(decode_latents(read(data), ready))))
-        assert found[0][0] == found[1][0]
-        _assert_same(found[0][1], found[1][1])
-
-    def test_devices_change_nothing(self) -> None:
-        ready = self._portable()
-        torch = sys.modules.get("torch")
-        if torch is None or not torch.cuda.is_available():
-            pytest.skip("no CUDA device, or a codec without torch")
-        container = read(self.small_file())
-        _assert_same(
-            _arrays(decode_latents(container, ready)),
-            _arrays(decode_latents(container, load(self.codec, "cuda"))),
-        )
-
-    def _portable(self) -> Ready:
-        ready = self.ready()
-        if not ready.codec.portable:
-            pytest.skip(f"codec '{self.codec}' does not claim to be portable")
-        return ready
-
     # Damage
 
     def test_every_flipped_bit_is_refused(self) -> None:
@@ -218,20 +174,6 @@ class CodecConformance(LayerConformance, EditConformance):
                 assert knob.side != side or knob.name in str(caught.value)
 
 
-class _Once:
-    """An analysis that remembers what it made for the first picture."""
-
-    def __init__(self, analysis: Analysis) -> None:
-        self.produces = analysis.produces
-        self._analysis = analysis
-        self._values: Mapping[str, Any] | None = None
-
-    def __call__(self, x: Any, condition: Any, ctx: Context) -> Mapping[str, Any]:
-        if self._values is None:
-            self._values = self._analysis(x, condition, ctx)
-        return dict(self._values)
-
-
 def _names(info: Info) -> int:
     """Bytes that the names of a codec take that has no number in the format."""
     return 0 if number_of(info.codec) else 2 + len(info.codec) + len(info.codec_distribution)
@@ -240,19 +182,6 @@ def _names(info: Info) -> int:
 def _at(knob: Knob, fraction: float) -> Number:
     value = knob.minimum + fraction * (knob.maximum - knob.minimum)
     return round(value) if knob.type == "int" else value
-
-
-def _arrays(latents: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-    """Latents of any array world on the host."""
-    return {
-        name: np.asarray(value.detach().cpu() if hasattr(value, "detach") else value) for name, value in latents.items()
-    }
-
-
-def _assert_same(one: Mapping[str, NDArray[Any]], other: Mapping[str, NDArray[Any]]) -> None:
-    assert one.keys() == other.keys()
-    for name in one:
-        assert np.array_equal(one[name], other[name]), f"latent '{name}' differs"
 
 
 def _refuse(damaged: Iterable[tuple[str, bytes]], error: type[Exception] | tuple[type[Exception], ...]) -> None:
