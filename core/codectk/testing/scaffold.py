@@ -47,11 +47,11 @@ def create(name: str, kind: Kind = "codec", folder: str | os.PathLike[str] | Non
         OutputError: there is something at `folder` already, or it cannot be written.
     """
     check_name(name)
-    target = Path(PREFIX + name if folder is None else folder)
-    if folder is not None:
-        check_folder(folder)
-    if os.path.lexists(target):
-        raise OutputError(f"{target} exists already; give another folder with -o.")
+    wanted = PREFIX + name if folder is None else folder
+    if os.path.lexists(wanted):
+        raise OutputError(f"{wanted} exists already; give another folder with -o.")
+    check_folder(wanted)
+    target = Path(wanted)
     temporary = target.parent / f".codectk-{secrets.token_hex(8)}.tmp"
     try:
         temporary.mkdir()
