@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 # CompressAI wants numpy < 2, so its plugin has an environment of its own: `make test-compressai`.
 PLUGINS := $(filter-out plugins/compressai/%,$(wildcard plugins/*/pyproject.toml))
 PACKAGES := $(foreach file,$(PLUGINS),-e $(dir $(file)))
+EXAMPLE := examples/codectk-palette
 
 # One kind of arithmetic each: old processors, another BLAS, the machine's own, and bfloat16 wherever oneDNN may.
 ARITHMETIC := "ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41" OPENBLAS_CORETYPE=Haswell "" DNNL_DEFAULT_FPMATH_MODE=BF16
 
-.PHONY: demo test test-portable test-compressai check clean
+.PHONY: demo test test-portable test-compressai wheels test-wheels check clean
 
 demo: $(VENV)/demo.done  ## encode and decode a photo, compare with JPEG and WebP, draw the result
 	$(BIN)/python examples/demo.py examples/photo.png demo
@@ -22,6 +23,14 @@ test-portable: $(VENV)/test.done  ## golden files and exactness under several ki
 
 test-compressai: $(VENV)-compressai/test.done  ## tests of plugins/compressai beside CompressAI itself
 	$(VENV)-compressai/bin/python -m pytest plugins/compressai
+
+wheels: $(VENV)/test.done  ## wheels of all packages, in dist/
+	rm -rf dist
+	set -e; for project in . $(wildcard plugins/*/) $(EXAMPLE); do \
+	    $(BIN)/python -m build --wheel --no-isolation --outdir dist $$project; done
+
+test-wheels: wheels  ## install the wheels in an environment of their own and run the conformance kit there
+	PYTHON="$(PYTHON)" .ci/wheels $(VENV)-wheels $(SHARE)
 
 check: $(VENV)/test.done  ## style and types
 	$(BIN)/ruff check .
