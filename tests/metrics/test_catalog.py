@@ -71,7 +71,7 @@ def blurred(pixels: np.ndarray) -> np.ndarray:
 
 def test_names_and_order() -> None:
     assert build([]) == []
-    with pytest.raises(UsageError, match="no metric 'ssim'; there are lpips, fid, kid and those of plugins"):
+    with pytest.raises(UsageError, match="no metric 'ssim'; there are ssimulacra2, butteraugli, lpips, fid, kid and"):
         build(["ssim"])
 
 

@@ -44,7 +44,8 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--metric", "metrics", multiple=True, metavar="NAME,...",
-    help="Beside PSNR and MS-SSIM: lpips, fid, kid (both on 256-pixel patches), or PLUGIN.NAME; repeatable.",
+    help="Beside PSNR and MS-SSIM: ssimulacra2, butteraugli, lpips, fid, kid (both on 256-pixel patches), "
+    "or PLUGIN.NAME; repeatable.",
 )  # fmt: skip
 @click.option(
     "--lpips-weights", metavar="FILE", help="AlexNet of LPIPS v0.1; else $CODECTK_LPIPS_WEIGHTS or the store."

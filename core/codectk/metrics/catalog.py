@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codectk.base.errors import ContractError, UsageError
+from codectk.metrics.butteraugli import Butteraugli
+from codectk.metrics.ssimulacra2 import Ssimulacra2
 from codectk.metrics.weight_files import FID_FILE, LPIPS_FILE, find
 from codectk.plugins import manager
 from codectk.spec.metrics import AnyMetric, label
@@ -14,7 +16,7 @@ from codectk.spec.metrics import AnyMetric, label
 if TYPE_CHECKING:
     from codectk.metrics.fid import PatchFeatures
 
-BUILT_IN = ("lpips", "fid", "kid")
+BUILT_IN = ("ssimulacra2", "butteraugli", "lpips", "fid", "kid")
 """Names of the core's own metrics."""
 
 
@@ -29,7 +31,7 @@ def build(
         weights: files for "lpips" and "fid"; see `weight_files.find` for what is used where there is none.
 
     Raises:
-        UsageError: an unknown name, or two metrics with one label.
+        UsageError: an unknown name, two metrics with one label, or a program that is not here.
         WeightsError: the weights are missing or not the right ones.
         PluginError: a plugin's metric cannot be built or keeps no contract.
     """
@@ -37,7 +39,11 @@ def build(
     made: list[AnyMetric] = []
     shared: list[PatchFeatures] = []
     for name in dict.fromkeys(names):
-        if name == "lpips":
+        if name == "ssimulacra2":
+            made.append(Ssimulacra2())
+        elif name == "butteraugli":
+            made.append(Butteraugli.find())
+        elif name == "lpips":
             from codectk.metrics.lpips import Lpips
 
             made.append(Lpips.load(find(LPIPS_FILE, given.get("lpips")), device))
