@@ -1,7 +1,4 @@
-"""Analysis transform: picture and regions to y, middle prototypes and deep prototypes.
-
-x -> g_a1 -> y' -> pool -> g_ab -> p_mid -> g_sb -> RAT(y') -> g_a2 -> y, pool -> g_ab2 -> p_deep
-"""
+"""Analysis transform: picture and regions to y, middle prototypes and deep prototypes; its networks as modules."""
 
 from __future__ import annotations
 
@@ -9,18 +6,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from codectk.base.types import Context
 from codectk.nn.gain import Gain
 from codectk.nn.linear import LinearAnalysis
-from codectk_segpic import prototypes
+from codectk_segpic import prototypes, transforms
 from codectk_segpic.config import Config
 from codectk_segpic.layers import WAM, Down
 from codectk_segpic.program import latent_specs
 from codectk_segpic.rat import RAT, NoRAT
-from codectk_segpic.regions import AREA_SLACK, Regions, regions_of
+from codectk_segpic.regions import AREA_SLACK
 
 LOW_GAIN, HIGH_GAIN = 1.0, 6.0
 """Initial gain of y at quality 0 and 100: the quantization steps that suit an orthonormal transform there."""
@@ -34,8 +30,7 @@ class Analysis(nn.Module):
         proto_decoder: decoder of the middle prototypes, shared with the synthesis.
         rounded: the entropy model's view of middle codes, `EntropyModel.rounded_mid`.
 
-    Values: `y` float32 (B, M, H/16, W/16); `p_mid`, `p_deep` float32 (B, code, regions, 1), unrounded;
-    `regions` the partition.
+    Values: see `transforms.prepare`.
     """
 
     compact = ("g_a", "dyn")
@@ -76,35 +71,17 @@ class Analysis(nn.Module):
         self.blend = nn.Parameter(torch.full((1, config.deep, 1, 1), 0.05)) if config.linear else None
         self.gain = Gain(config.latent, LOW_GAIN, HIGH_GAIN) if config.exact else None
 
-    def prepare(self, x: Tensor, condition: Regions | Tensor, ctx: Context) -> Mapping[str, Any]:
-        """Everything that does not depend on the quality knob."""
-        if self.linear is not None:
-            x = 4 * (x - 0.5)
-        feature = self.g_a1(x)
-        if self.g_ab is None or self.g_ab2 is None:
-            y = self.g_a2(feature)
-            return {"y": self._with_linear(y, x)}
-        condition = regions_of(condition, self.labels)
-        p_mid = self.g_ab(condition.pool(feature, self.cell_slack))
-        decoded = self.proto_decoder[0](self.rounded(p_mid).to(p_mid.dtype))
-        expanded = condition.expand(decoded, *feature.shape[2:])
-        y = self._with_linear(self.g_a2(self.dyn_encoder(feature, expanded)), x)
-        p_deep = self.g_ab2(condition.pool(y if self.linear is None else torch.asinh(y), self.cell_slack))
-        return {"y": y, "p_mid": p_mid.float(), "p_deep": p_deep.float(), "regions": condition}
+    @property
+    def g_sb(self) -> nn.Module:
+        return self.proto_decoder[0]
 
-    def _with_linear(self, made: Tensor, x: Tensor) -> Tensor:
-        """y: what the networks made, which may be its first channels, beside the linear path."""
-        if self.linear is None:
-            return made.float()
-        y: Tensor = self.linear(x)
-        made = (self.blend * made).float()
-        return y + F.pad(made, (0, 0, 0, 0, 0, y.shape[1] - made.shape[1]))
+    def prepare(self, x: Tensor, condition: Any, ctx: Context) -> Mapping[str, Any]:
+        """Everything that does not depend on the quality knob."""
+        return transforms.prepare(self, x, condition)
 
     def finish(self, prepared: Mapping[str, Any], ctx: Context) -> Mapping[str, Any]:
         """Scale y for the quality asked for."""
-        if self.gain is None:
-            return prepared
-        return {**prepared, "y": prepared["y"] * self.gain(ctx.knobs["quality"])}
+        return transforms.finish(self, prepared, ctx)
 
-    def __call__(self, x: Tensor, condition: Regions | Tensor, ctx: Context) -> Mapping[str, Any]:
+    def __call__(self, x: Tensor, condition: Any, ctx: Context) -> Mapping[str, Any]:
         return self.finish(self.prepare(x, condition, ctx), ctx)

@@ -6,9 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codectk.base.errors import UsageError
 from codectk.base.types import Context
-from codectk_segpic.regions import GRIDS, Regions, grid_regions
+from codectk_segpic.regions import Regions, coding_grid, grid_regions
 
 
 class Conditioning(nn.Module):
@@ -31,10 +30,7 @@ class Conditioning(nn.Module):
     def forward(self, x: Tensor, ctx: Context) -> Regions:
         batch, height, width = x.shape[0], ctx.height // 16, ctx.width // 16
         if not self.training:
-            grid = int(ctx.knobs["grid"])
-            if grid not in GRIDS:
-                raise UsageError(f"grid must be one of {', '.join(map(str, GRIDS))}, not {grid}.")
-            return grid_regions(grid, batch, height, width, x)
+            return coding_grid(batch, ctx, x)
         if torch.rand(()) < self.p_grid:
             grid = (1, 2, 4)[int(torch.randint(3, ()))]
             return grid_regions(grid, batch, height, width, x)

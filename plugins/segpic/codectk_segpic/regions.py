@@ -11,7 +11,8 @@ from typing import Any
 
 from array_api_compat import array_namespace, device
 
-from codectk.base.errors import ContractError
+from codectk.base.errors import ContractError, UsageError
+from codectk.base.types import Context
 
 GRIDS = (1, 2, 4, 8)
 """Grid sizes a file can carry (two bits)."""
@@ -106,3 +107,15 @@ def grid_regions(grid: int, batch: int, height: int, width: int, like: Any) -> R
     columns = xp.arange(width, device=where) * across // width
     ids = rows[:, None] * across + columns[None, :]
     return Regions(xp.broadcast_to(ids, (batch, height, width)), down * across, grid)
+
+
+def coding_grid(batch: int, ctx: Context, like: Any) -> Regions:
+    """The partition of pictures that are coded: the grid whose size is the knob `grid`.
+
+    Raises:
+        UsageError: there is no such grid.
+    """
+    grid = int(ctx.knobs["grid"])
+    if grid not in GRIDS:
+        raise UsageError(f"grid must be one of {', '.join(map(str, GRIDS))}, not {grid}.")
+    return grid_regions(grid, batch, ctx.height // 16, ctx.width // 16, like)

@@ -1,6 +1,4 @@
-"""Synthesis transform: y and middle prototypes back to a picture.
-
-y / gain -> g_s0 -> RAT with decoded p_mid -> g_s1 -> x
+"""Synthesis transform: y and middle prototypes back to a picture; its networks as modules.
 
 It shows the input of its last layers to the post stage.
 """
@@ -18,12 +16,12 @@ from codectk.nn.blocks import conv3x3
 from codectk.nn.gain import Gain
 from codectk.nn.linear import LinearSynthesis
 from codectk.spec.stages import LatentSpec
+from codectk_segpic import transforms
 from codectk_segpic.analysis import HIGH_GAIN, LOW_GAIN
 from codectk_segpic.config import Config
 from codectk_segpic.layers import WAM, Up
 from codectk_segpic.program import latent_specs
 from codectk_segpic.rat import RAT, NoRAT
-from codectk_segpic.regions import Regions
 
 LAST = 2
 """First layer of g_s1 that the post stage may replace: the last change of resolution, and what makes pixels of it."""
@@ -50,7 +48,7 @@ class Synthesis(nn.Module):
         first, mid = config.mid
         seen = LatentSpec("last", first, 4) if config.stem > 1 else LatentSpec("last", mid, 2)
         self.reveals = (seen, LatentSpec("base", 3, 1))
-        self.deep = config.deep
+        self.deep, self.regional = config.deep, config.has("regions")
         lead = WAM(config.deep, 4, config.heads, config.wam_units[1])
         attend = WAM(mid, 8, config.heads, config.wam_units[0])
         if config.stem > 1:
@@ -82,19 +80,18 @@ class Synthesis(nn.Module):
         layers: nn.Sequential = self.g_s1[LAST:]
         return layers
 
+    @property
+    def front(self) -> nn.Sequential:
+        """The layers of g_s1 before `last`."""
+        return self.g_s1[:LAST]
+
+    @property
+    def g_sb(self) -> nn.Module:
+        return self.proto_decoder[0]
+
     def features(self, latents: Mapping[str, Any], ctx: Context) -> Mapping[str, Tensor]:
-        y: Tensor = latents["y"]
-        if self.gain is not None:
-            y = y * self.gain(ctx.knobs["quality"])
-        # The linear path carries large coefficients; the network sees them compressed.
-        feature = self.g_s0(y if self.linear is None else torch.asinh(y[:, : self.deep]))
-        if self.shared:
-            decoded = self.proto_decoder[0](latents["p_mid"])
-            expanded = Regions(latents["regions"], decoded.shape[2]).expand(decoded, *feature.shape[2:])
-            feature = self.dyn_decoder(feature, expanded)
-        base = y.new_zeros(()) if self.linear is None else self.linear(y)
-        return {"last": self.g_s1[:LAST](feature), "base": base}
+        return transforms.features(self, latents, ctx)
 
     def __call__(self, latents: Mapping[str, Any], ctx: Context) -> Tensor:
-        x: Tensor = self.last(latents["last"])
-        return x if self.linear is None else (x + latents["base"]) / 4 + 0.5
+        x: Tensor = transforms.paint(self, latents)
+        return x
