@@ -27,9 +27,9 @@ from rich.console import Console
 from rich.table import Table
 
 from codectk.base.atomic import atomic_write
+from codectk.base.memory import keep_freed_memory
 from codectk.eval.curves import mean_curves
 from codectk.eval.provenance import picture_digest, set_digest, versions
-from codectk.nn.memory import keep_freed_memory
 from codectk.picture.read import read_picture
 from codectk.train.checkpoint import load_checkpoint
 from codectk.train.recipe import from_dict

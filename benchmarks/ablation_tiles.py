@@ -24,7 +24,7 @@ from codectk.nn.linear import LinearAnalysis
 from codectk.picture.convert import to_float, to_uint8
 from codectk.pipeline.encode import Encoding
 from codectk.pipeline.load import load
-from codectk.pipeline.stages import code, finish, prepare, synthesize
+from codectk.pipeline.program import code, finish, prepare, synthesize
 from codectk.spec.stages import Stages
 from codectk.train.checkpoint import load_checkpoint
 from codectk.train.export import export

@@ -37,7 +37,7 @@ from codectk.metrics.psnr import psnr
 from codectk.picture.convert import to_float
 from codectk.picture.read import read_picture
 from codectk.picture.strip import strip
-from codectk.pipeline import stages
+from codectk.pipeline import program
 from codectk.pipeline.load import load
 from codectk.testing.corrupt import layer_ends
 from codectk.train.bar import Bar
@@ -157,11 +157,11 @@ def sheet(a: argparse.Namespace) -> None:
 def prior(a: argparse.Namespace) -> None:
     import torch
 
-    codec = load("hsc").codec
+    codec = load("hsc").stages
     ctx = Context(256, 256, {"quality": 100.0})
     with torch.no_grad():
         values = [
-            stages.analyze(codec, codec.backend.from_pixels(to_float(read_picture(file).pixels)), ctx)
+            program.analyze(codec, codec.backend.from_pixels(to_float(read_picture(file).pixels)), ctx)
             for file in sorted(a.faces.glob("*.png"))[: a.n]
         ]
         spent = {"its own": 0.0, "another face's": 0.0, "zeros": 0.0}
@@ -169,7 +169,7 @@ def prior(a: argparse.Namespace) -> None:
             others = (made["core"], values[number - 1]["core"], torch.zeros_like(made["core"]))
             for name, core in zip(spent, others, strict=True):
                 meter = Meter()
-                stages.code(codec, meter, {**made, "core": core}, Context(256, 256))
+                program.code(codec, meter, {**made, "core": core}, Context(256, 256))
                 spent[name] += sum(meter.by_layer[1:]) / 8 / len(values)
     own = spent["its own"]
     for name, size in spent.items():

@@ -106,7 +106,7 @@ def agreement(a: argparse.Namespace) -> None:
 @torch.no_grad()
 def edits(a: argparse.Namespace) -> None:
     readers, features, who = AttributeReaders.load(a.readers), Features(), identity()
-    synthesis = load("hsc").codec.synthesis
+    synthesis = load("hsc").stages.synthesis
     names = list(CATALOGUE)
     columns = [readers.names.index(LABELS.get(name, name)) for name in names]
     files = sorted(a.faces.glob("*.png"))[: a.n]

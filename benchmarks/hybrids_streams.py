@@ -14,7 +14,7 @@ from codectk.eval.codecs import CtkCodec
 from codectk.eval.pictures import Source
 from codectk.nn.chain import CodingChain
 from codectk.nn.priors import Prior
-from codectk.pipeline import stages
+from codectk.pipeline import program
 from codectk.pipeline.decode import coding_context
 
 
@@ -54,7 +54,7 @@ def stream_bytes(
         folder: of the evaluation.
     """
     ready = codec.loaded()
-    model: Any = ready.codec.entropy_model
+    model: Any = ready.stages.entropy_model
     models = [*model.others, model.model] if isinstance(model, CodingChain) else [model]
     priors = [module for one in models for module in one.modules() if isinstance(module, Prior)]
     names = {id(prior.tables): prior.label for prior in priors}
@@ -65,7 +65,7 @@ def stream_bytes(
             data = (folder / codec.name / f"{source.name}-q{quality:g}.ctk").read_bytes()
             container = read(data)
             split = Split(container.payloads(LATENTS), names)
-            stages.code(ready.codec, split, None, coding_context(container.header, ready))
+            program.code(ready.stages, split, None, coding_context(container.header, ready))
             for label, bits in split.bits.items():
                 sums[label] += bits / 8
             sums["file"] += len(data) - sum(split.bits.values()) / 8

@@ -15,9 +15,9 @@ from sgc_pictures import Shot
 from codectk.base.atomic import atomic_write
 from codectk.base.types import Picture
 from codectk.bitstream.reader import read
-from codectk.pipeline.decode import decode_container, decode_latents
-from codectk.pipeline.encode import encode_picture
-from codectk.pipeline.load import Ready, load
+from codectk.pipeline.codec import Codec
+from codectk.pipeline.decode import decode_latents
+from codectk.pipeline.load import load
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Coded:
     levels: np.ndarray
 
 
-def load_codec(text: str) -> Ready:
+def load_codec(text: str) -> Codec:
     """The codec of a name, of a bundle's file, of a weights file of SGC's, or of a checkpoint of its training."""
     path = Path(text)
     if path.suffix == ".safetensors":
@@ -69,7 +69,7 @@ class Painter:
         keep: folder for painted pictures, by weights and setting; None keeps none.
     """
 
-    def __init__(self, ready: Ready, keep: Path | None = None):
+    def __init__(self, ready: Codec, keep: Path | None = None):
         self.ready = ready
         self._keep = None if keep is None else keep / (ready.weights.hex() or "none")
 
@@ -81,7 +81,7 @@ class Painter:
 
     def coded(self, shot: Shot) -> Coded:
         """The file of a picture."""
-        data = encode_picture(self.ready, Picture(shot.pixels))
+        data = self.ready.encode(Picture(shot.pixels))
         latents = decode_latents(read(data), self.ready)
         return Coded(shot, data, np.asarray(latents["labels"]), np.asarray(latents["colors"]))
 
@@ -111,14 +111,14 @@ class Painter:
             "steps": setting.steps, "strength": setting.strength, "guidance": setting.guidance, "seed": setting.seed,
         }  # fmt: skip
         if setting.labels and setting.colors:
-            return decode_container(read(coded.data), self.ready, knobs).pixels
+            return self.ready.decode_picture(read(coded.data), **knobs).pixels
         labels = coded.labels if setting.labels else None
         x = self._synthesis.paint(labels, coded.levels, with_colors=setting.colors, **knobs)
         return fitted(x, coded.shot.pixels)
 
     @property
     def _synthesis(self) -> Any:
-        return self.ready.codec.synthesis
+        return self.ready.stages.synthesis
 
 
 def enlarged_colors(coded: Coded) -> np.ndarray:

@@ -36,9 +36,8 @@ from codectk.eval.classical import REFERENCES
 from codectk.eval.classical import decode as decode_classic
 from codectk.eval.provenance import machine, picture_digest, set_digest, versions
 from codectk.metrics.catalog import build
-from codectk.pipeline.decode import decode_container
-from codectk.pipeline.encode import Encoding, encode_picture
-from codectk.pipeline.load import Ready
+from codectk.pipeline.codec import Codec
+from codectk.pipeline.encode import Encoding
 from codectk.spec.metrics import SetScore, label
 from codectk.train.bar import Bar
 
@@ -147,7 +146,7 @@ def best_of(painter: Painter, coded: Coded, table: Table, bar: Bar, done: int) -
     distances = [encoding.distance(Picture(pixels)) for pixels in painted]
     for count in (1, 4, TRIED):
         best = int(np.argmin(distances[:count]))
-        data = encode_picture(painter.ready, Picture(coded.shot.pixels), {"seed": best}) if best else coded.data
+        data = painter.ready.encode(Picture(coded.shot.pixels), seed=best) if best else coded.data
         scores = table.add(f"best of {count}", coded.shot, painted[best], len(data))
         scores["own_distance"] = distances[best]
     return done
@@ -156,14 +155,14 @@ def best_of(painter: Painter, coded: Coded, table: Table, bar: Bar, done: int) -
 def clock(a: argparse.Namespace) -> None:
     (shot,) = some(outdoors(a.kept_out, a.kodak), 1)
     ready = load_codec(a.codec)
-    data = encode_picture(ready, Picture(shot.pixels))
+    data = ready.encode(Picture(shot.pixels))
     rows = []
     for threads in (1, 2):
         torch.set_num_threads(threads)
-        seconds = fastest(lambda: encode_picture(ready, Picture(shot.pixels)), a.rounds)
+        seconds = fastest(lambda: ready.encode(Picture(shot.pixels)), a.rounds)
         rows.append({"what": "encode", "threads": threads, "seconds": seconds})
         for steps in (10, 20, 50, 100):
-            found = fastest(lambda steps=steps: decode_container(read(data), ready, {"steps": steps}), a.rounds)  # type: ignore[misc]
+            found = fastest(lambda steps=steps: ready.decode_picture(read(data), steps=steps), a.rounds)  # type: ignore[misc]
             rows.append({"what": f"decode, {steps} steps", "threads": threads, "seconds": found})
             print(rows[-1])
     write(a, ready, [shot], rounds=a.rounds, results=rows)
@@ -185,12 +184,12 @@ def some(shots: Sequence[Shot], count: int) -> list[Shot]:
     return [shots[number] for number in chosen]
 
 
-def write(a: argparse.Namespace, ready: Ready, shots: Sequence[Shot], **found: object) -> None:
+def write(a: argparse.Namespace, ready: Codec, shots: Sequence[Shot], **found: object) -> None:
     """All results as JSON, with what they depend on."""
     report: Mapping[str, object] = {
         "pictures": [shot.name for shot in shots],
         "set": set_digest(picture_digest(shot.pixels) for shot in shots),
-        "weights": ready.codec.weights_hash,
+        "weights": ready.stages.weights_hash,
         **found,
         "versions": versions("codectk-sgc", "diffusers", "timm"),
         "machine": machine("cpu"),

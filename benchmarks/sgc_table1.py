@@ -81,7 +81,7 @@ def main() -> None:
     report = {
         "pictures": [shot.name for shot in shots],
         "set": set_digest(picture_digest(shot.pixels) for shot in shots),
-        "weights": painter.ready.codec.weights_hash,
+        "weights": painter.ready.stages.weights_hash,
         "setting": asdict(setting),
         "metrics": {label(m): {"protocol": m.protocol, "lower_is_better": m.lower_is_better} for m in metrics},
         "lacking": lacking,

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
+import subprocess
 import sys
 import tarfile
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from codectk.plugins import manager
+from codectk.pipeline.load import forget
 from codectk.testing.install import installed
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -202,7 +205,7 @@ def weighted(site, pocket, tmp_path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CODECTK_HOME", str(tmp_path / "home"))
     package = site.add("weighted", WEIGHTED, card=WEIGHTED_CARD)
     yield site.path / package
-    manager.forget()
+    forget()
 
 
 def photo_like(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -248,3 +251,23 @@ def kodak() -> Callable[[str], np.ndarray]:
             return np.asarray(Image.open(io.BytesIO(member.read())).convert("RGB"))
 
     return read
+
+
+@pytest.fixture
+def fresh_python(request: pytest.FixtureRequest) -> Callable[[str], str]:
+    """Runs a program in a process of its own, which can import modules of the test's folder; returns what it prints."""
+    path = [str(request.path.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+
+    def run(program: str) -> str:
+        result = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(program)],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path), "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert result.returncode == 0, result.stderr
+        print(result.stderr)  # shown if the test fails
+        return result.stdout.strip()
+
+    return run

@@ -3,28 +3,90 @@
 Example:
     import codectk
 
-    data = codectk.encode("photo.jpg", codec="segpic", quality=50)
+    codec = codectk.load("segpic")
+    data = codec.encode("photo.jpg", quality=50)
     print(codectk.info(data))
-    codectk.decode(data).save("photo.png")
+    codec.decode(data).save("photo.png")
+
+`codectk.encode` and `codectk.decode` do the same in one line each; `decode` finds the codec by itself.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from codectk.base.errors import (
+    BitstreamError,
+    CodectkError,
+    CodectkWarning,
+    ContractError,
+    DomainError,
+    DomainWarning,
+    IncompleteWarning,
+    InputError,
+    MismatchError,
+    OutputError,
+    PluginError,
+    PluginMissingError,
+    TargetError,
+    TrainingError,
+    UsageError,
+    WeightsAbsentError,
+    WeightsError,
+)
+
 if TYPE_CHECKING:
-    from codectk.api import decode, edit, encode, info, summary, verify
+    from codectk.api import decode, edit, encode, info, load, summary, verify
+    from codectk.base.memory import keep_freed_memory
+    from codectk.pipeline.codec import Codec
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "decode", "edit", "encode", "info", "summary", "verify"]
+
+__all__ = [
+    "BitstreamError",
+    "Codec",
+    "CodectkError",
+    "CodectkWarning",
+    "ContractError",
+    "DomainError",
+    "DomainWarning",
+    "IncompleteWarning",
+    "InputError",
+    "MismatchError",
+    "OutputError",
+    "PluginError",
+    "PluginMissingError",
+    "TargetError",
+    "TrainingError",
+    "UsageError",
+    "WeightsAbsentError",
+    "WeightsError",
+    "__version__",
+    "decode",
+    "edit",
+    "encode",
+    "info",
+    "keep_freed_memory",
+    "load",
+    "summary",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:
     # Loaded on first use, so that `import codectk` and the command line start at once.
-    if name in ("decode", "edit", "encode", "info", "summary", "verify"):
+    if name in ("decode", "edit", "encode", "info", "load", "summary", "verify"):
         from codectk import api
 
         return getattr(api, name)
+    if name == "Codec":
+        from codectk.pipeline.codec import Codec
+
+        return Codec
+    if name == "keep_freed_memory":
+        from codectk.base.memory import keep_freed_memory
+
+        return keep_freed_memory
     raise AttributeError(f"module 'codectk' has no attribute '{name}'")
 
 

@@ -1,114 +1,85 @@
-"""codectk in six functions: encode, decode, edit, info, summary, verify."""
+"""codectk in a few functions: load and its handle, and encode, decode, edit, info, summary, verify beside it."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codectk.base.errors import UsageError
-from codectk.base.inputs import Data, read_bytes
-from codectk.base.limits import MAX_FILE_BYTES
-from codectk.base.progress import Progress, silent
+from codectk.base.inputs import Data
 from codectk.base.types import Picture
 from codectk.bitstream.info import Info, describe
 from codectk.bitstream.layers import read_layers, read_whole
+from codectk.bitstream.reader import file_bytes
 
 if TYPE_CHECKING:
-    import numpy as np
     from PIL import Image
 
+    from codectk.pipeline.codec import Codec
     from codectk.spec.summary import Summary
 
-    Source = str | os.PathLike[str] | bytes | Image.Image | np.ndarray | Picture
+
+def load(
+    name: str = "segpic", *, device: str = "cpu", engine: str = "auto", weights: str | Path | None = None
+) -> Codec:
+    """A codec ready to use, or the one that was loaded before.
+
+    Args:
+        name: an installed codec, the path of a bundle, or one in the store by name or hash.
+        device: "cpu", "cuda", "cuda:1", ...
+        engine: what runs its networks: "torch", or "auto" for the best that is there.
+        weights: name or hash of other weights than the codec's own, from `codectk weights list`, or the path of a
+            weights file.
+
+    Raises:
+        PluginError: the codec is missing, broken or breaks a contract.
+        WeightsError: its weights are missing or damaged; a `WeightsAbsentError` where they can be pulled.
+        UsageError: there is no such engine.
+        InputError: torch does not know the device.
+    """
+    from codectk.pipeline.load import load
+
+    return load(name, device=device, engine=engine, weights=weights)
 
 
 def encode(
-    image: Source,
+    image: Any,
     codec: str = "segpic",
     *,
-    weights: str | None = None,
-    target_bpp: float | None = None,
-    target_bytes: float | None = None,
-    strict: bool = False,
-    best_of: int | None = None,
-    keep_icc: bool = False,
-    aligned: bool = False,
-    strict_domain: bool = False,
     device: str = "cpu",
-    progress: Progress = silent,
-    **knobs: Any,
-) -> bytes:
-    """Encode a picture.
+    engine: str = "auto",
+    weights: str | Path | None = None,
+    keep_icc: bool = False,
+    **options: Any,
+) -> Any:
+    """Encode a picture, or several: `load(codec).encode(image, ...)`.
 
     Args:
-        image: path, bytes of a picture file, PIL image, numpy uint8 (H, W, 3) or (H, W), or a `Picture`.
-        codec: name of an installed codec.
-        weights: name or hash of other weights than the codec's own, from `codectk weights list`.
-        target_bpp: wanted size of the whole file in bits per pixel; the rate knob is searched.
-        target_bytes: the same in bytes.
-        strict: with a target, never go above it.
-        best_of: for codecs that paint from a seed: try so many, beginning with the one given, and write the one that
-            comes closest to the picture. Each try takes as long as decoding.
-        keep_icc: keep the picture's color profile instead of converting to sRGB.
-        aligned: the picture is framed already as a codec that aligns pictures wants it.
-        strict_domain: refuse a picture of another kind than the codec is for; otherwise it is a `DomainWarning`.
-        device: "cpu", "cuda", "cuda:1", ...
-        progress: told after each file of a search, or of the steps of all tries.
-        **knobs: encoder-side knobs, such as `quality=50`.
+        image, keep_icc, **options: as for `Codec.encode`, such as `quality=50` or `target_bpp=0.2`.
+        codec, device, engine, weights: as for `load`.
 
     Returns:
-        The bytes of a `.ctk` file.
+        The bytes of a `.ctk` file; for a list or a batch, a list of them.
 
     Raises:
-        InputError: the picture cannot be read or is of an unsupported kind, or cannot be aligned.
-        DomainError: the picture is not of the codec's domain, with `strict_domain`.
-        UsageError: a knob is unknown or out of range, arguments contradict each other, or the codec has no seeds to
-            choose from.
-        TargetError: the target is out of reach for this picture.
-        PluginError: the codec is missing, broken or breaks a contract.
-        WeightsError: its weights are missing or damaged; a `WeightsAbsentError` where they can be pulled.
+        CodectkError: as `load` and `Codec.encode`.
     """
-    from codectk.picture.read import read_picture
-    from codectk.pipeline.best_of import check_codec, check_tries, encode_best
-    from codectk.pipeline.encode import Encoding
-    from codectk.pipeline.load import load
-    from codectk.pipeline.search import encode_to_target
+    from codectk.pipeline.sources import pictures
 
-    if target_bpp is not None and target_bytes is not None:
-        raise UsageError("Give target_bpp or target_bytes, not both.")
-    if strict and target_bpp is None and target_bytes is None:
-        raise UsageError("strict has a meaning only together with a target size.")
-    targeted = target_bytes is not None or target_bpp is not None
-    if best_of is not None:
-        check_tries(best_of)
-        if targeted:
-            raise UsageError("Give a target size or best_of, not both.")
-    # The picture first: a wrong path should not cost the seconds that a codec takes to load.
-    picture = image if isinstance(image, Picture) else read_picture(image, keep_icc=keep_icc)
-    ready = load(codec, device, weights=weights)
-    if best_of is not None:
-        check_codec(ready)  # before the picture is prepared, which may take long
-    rate = ready.card.rate_knob
-    if targeted and rate is not None and rate.name in knobs:
-        raise UsageError(f"A target size and {rate.name} contradict each other; give one of them.")
-    encoding = Encoding(ready, picture, knobs, aligned=aligned, strict_domain=strict_domain)
-    if best_of is not None:
-        return encode_best(encoding, best_of, progress=progress)
-    if target_bpp is not None:
-        target_bytes = target_bpp * encoding.picture.width * encoding.picture.height / 8
-    if target_bytes is None:
-        return encoding.file()
-    return encode_to_target(encoding, target_bytes, strict=strict, progress=progress)
+    # The pictures first: a wrong path should not cost the seconds that a codec takes to load.
+    read, several = pictures(image, keep_icc=keep_icc)
+    return load(codec, device=device, engine=engine, weights=weights).encode(read if several else read[0], **options)
 
 
-def decode(data: Data, *, layers: int | None = None, device: str = "cpu", **knobs: Any) -> Image.Image:
-    """Decode a `.ctk` file. One of a layered codec may end after any layer, which is an `IncompleteWarning`.
+def decode(
+    data: Data, *, layers: int | None = None, device: str = "cpu", engine: str = "auto", **knobs: Any
+) -> Image.Image:
+    """Decode a `.ctk` file with the codec that it names: `load(...).decode(data, ...)`.
 
     Args:
         data: the file's bytes, its path, or the file open for reading bytes.
         layers: most layers to decode after the base layer, for layered codecs; None decodes all.
-        device: "cpu", "cuda", "cuda:1", ...
+        device, engine: as for `load`.
         **knobs: decoder-side knobs, such as `realism=0.5`.
 
     Returns:
@@ -122,25 +93,31 @@ def decode(data: Data, *, layers: int | None = None, device: str = "cpu", **knob
     """
     from codectk.picture.write import to_pil
 
-    return to_pil(decode_picture(data, layers=layers, device=device, **knobs))
+    return to_pil(decode_picture(data, layers=layers, device=device, engine=engine, **knobs))
 
 
-def decode_picture(data: Data, *, layers: int | None = None, device: str = "cpu", **knobs: Any) -> Picture:
+def decode_picture(
+    data: Data, *, layers: int | None = None, device: str = "cpu", engine: str = "auto", **knobs: Any
+) -> Picture:
     """Decode a `.ctk` file to a `Picture`, which keeps alpha, grey and color profile apart; else as `decode`."""
-    return next(decode_pictures(data, [knobs], layers=layers, device=device))
+    return next(decode_pictures(data, [knobs], layers=layers, device=device, engine=engine))
 
 
 def decode_pictures(
-    data: Data, settings: Sequence[Mapping[str, object]], *, layers: int | None = None, device: str = "cpu"
+    data: Data,
+    settings: Sequence[Mapping[str, object]],
+    *,
+    layers: int | None = None,
+    device: str = "cpu",
+    engine: str = "auto",
 ) -> Iterator[Picture]:
     """Decode a `.ctk` file once and paint it with each setting of its decoder-side knobs; else as `decode`."""
     # Every check of the container comes before the plugin is looked for, let alone its networks run.
-    container = read_layers(_bytes(data), layers)
+    container = read_layers(file_bytes(data), layers)
 
-    from codectk.pipeline.decode import decode_settings
     from codectk.pipeline.load import load_for
 
-    return decode_settings(container, load_for(container.header, device), settings, layers=layers)
+    return load_for(container.header, device=device, engine=engine).decode_pictures(container, settings, layers=layers)
 
 
 def edit(data: Data, edits: Mapping[str, object] | None = None, *, clear: bool = False) -> bytes:
@@ -159,7 +136,7 @@ def edit(data: Data, edits: Mapping[str, object] | None = None, *, clear: bool =
         PluginMissingError: its codec is not installed.
         UsageError: an edit is unknown or its amount out of range.
     """
-    container = read_whole(_bytes(data))
+    container = read_whole(file_bytes(data))
 
     from codectk.pipeline.edit import edit
 
@@ -176,7 +153,7 @@ def info(data: Data) -> Info:
         BitstreamError: the file is damaged or not ours, or cut before anything can be decoded.
         InputError: the path cannot be read.
     """
-    return describe(_bytes(data))
+    return describe(file_bytes(data))
 
 
 def summary(data: Data) -> Summary:
@@ -195,7 +172,7 @@ def summary(data: Data) -> Summary:
     """
     from codectk.plugins.summaries import summary_of
 
-    return summary_of(read_layers(_bytes(data), 0))
+    return summary_of(read_layers(file_bytes(data), 0))
 
 
 def verify(data: Data) -> None:
@@ -208,8 +185,4 @@ def verify(data: Data) -> None:
         BitstreamError: the file is damaged, cut or not ours; the message says where.
         InputError: the path cannot be read.
     """
-    read_whole(_bytes(data))
-
-
-def _bytes(data: Data) -> bytes | bytearray | memoryview:
-    return read_bytes(data, MAX_FILE_BYTES, "A .ctk file")
+    read_whole(file_bytes(data))

@@ -77,7 +77,7 @@ def test_a_file_is_painted_as_the_codec_paints_it(weights, shot):
     knobs = {"steps": 3, "strength": 0.6, "guidance": 1.5, "seed": 7}
     painted = codec.painted(coded, Setting(**knobs))
     # Ablations go another way, by `paint`; with both maps it leads to the same picture.
-    x = codec.ready.codec.synthesis.paint(coded.labels, coded.levels, **knobs)
+    x = codec.ready.stages.synthesis.paint(coded.labels, coded.levels, **knobs)
     assert painted.shape == shot.pixels.shape and np.array_equal(painted, fitted(x, shot.pixels))
     assert not np.array_equal(painted, codec.painted(coded, Setting(**knobs, colors=False)))
     assert codec.rebuilt(shot).shape == shot.pixels.shape

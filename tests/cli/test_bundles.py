@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from codectk.pipeline import bundles
+from codectk.pipeline.load import forget
 from codectk.weights.bundle import write_bundle
 from codectk.weights.bundle_card import BundleCard, NeededPlugin, Result
 from codectk.weights.tensors import save_tensors
@@ -28,7 +28,7 @@ def crisp(weighted, folder):
         "by hand", 1234, (Result("kodak-24, q25", {"bpp": 0.25, "psnr": 30.5}), Result("kodak-24, q50", {"bpp": 0.5})),
     )  # fmt: skip
     yield write_bundle("crisp.ctkb", card, RECIPE, Path("weights.safetensors"))
-    bundles.forget()
+    forget()
 
 
 def test_from_one_machine_to_another(crisp, run, monkeypatch, tmp_path):

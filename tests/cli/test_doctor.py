@@ -9,7 +9,7 @@ import pytest
 
 from codectk import __version__
 from codectk.cli import doctor, selftest
-from codectk.plugins import manager
+from codectk.pipeline.load import forget
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +33,7 @@ def test_a_healthy_installation(pocket, run, monkeypatch):
 
 
 def test_faults_are_found_and_the_worst_is_returned(pocket, site, run, monkeypatch):
-    manager.forget()
+    forget()
     monkeypatch.setenv("CODECTK_PLUGINS", "pocket,raises,empty")
     site.add("empty", "")
     report = run("doctor", "--json")

@@ -17,7 +17,8 @@ from codectk import api
 from codectk.bitstream.chunk import LATENTS, Chunk
 from codectk.bitstream.header import Header
 from codectk.bitstream.writer import write
-from codectk.plugins import discover, manager
+from codectk.pipeline.load import forget
+from codectk.plugins import discover
 
 POCKET = ("--codec", "pocket")
 
@@ -210,7 +211,7 @@ def test_an_uninstalled_codec_names_the_install_line(folder: Path, run, monkeypa
     ],
 )
 def test_a_failure_midway_keeps_the_old_file(folder: Path, site, run, error: str, exit_code: int, words: str):
-    manager.forget()
+    forget()
     site.add("fails", FAILS.replace("{error}", error))
     Path("x.ctk").write_text("precious")
     before = sorted(os.listdir())

@@ -20,8 +20,7 @@ from codectk import api
 from codectk.base.errors import WeightsAbsentError, WeightsError
 from codectk.bitstream.reader import read
 from codectk.cli.first_use import FirstUse
-from codectk.pipeline.load import load_for
-from codectk.plugins import manager
+from codectk.pipeline.load import forget, load_for
 from codectk.testing import corrupt
 from codectk.weights import store
 from codectk.weights.tensors import save_tensors
@@ -91,7 +90,7 @@ def alpha(site, pocket, folder: Path, tmp_path: Path, monkeypatch: pytest.Monkey
         f'package = "some-model==1.2"\npackage_sha256 = "{store.sha256_of(wheel)}"\n'
     )
     yield index
-    manager.forget()
+    forget()
 
 
 def test_without_a_terminal_the_command_is_told(alpha: Path, run):
@@ -108,7 +107,7 @@ def test_yes_fetches_and_goes_on(alpha: Path, run):
     assert len(store.stored()) == 1
     assert run("decode", "a.ctk", "-o", "back.png", "--yes").err == "", "what is there is not fetched again"
     store.stored()[0].unlink()
-    manager.forget()
+    forget()
     result = run("decode", "a.ctk", "-o", "back.png")
     assert result.code == 4 and NEED in result.err
     result = run("decode", "a.ctk", "-o", "back.png", "--yes")
@@ -153,8 +152,8 @@ def test_a_file_of_other_weights_needs_the_plugins_own_no_more_than_before(alpha
     other = store.save({"y": np.zeros(1, np.float32)}, {"codec": "alpha"}, "other")
     data = api.encode("a.png", "alpha", weights="other")
     next(path for path in store.stored() if path != other).unlink()
-    manager.forget()
-    assert load_for(read(data).header).codec.weights_hash == store.sha256_of(other)
+    forget()
+    assert load_for(read(data).header).stages.weights_hash == store.sha256_of(other)
     with pytest.raises(WeightsAbsentError):
         load_for(read(own).header)
     with pytest.raises(WeightsError):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from codectk.pipeline.load import forget
 from codectk.weights import store
 from codectk.weights.tensors import save_tensors
 
@@ -37,9 +38,8 @@ def test_import_and_use(weighted, folder, run):
     assert run("decode", "a.ctk", "-o", "back.png").code == 0
     assert run("verify", "a.ctk", "--strict").code == 0
     store.stored()[0].unlink()
-    from codectk.plugins import manager
 
-    manager.forget()
+    forget()
     for verb in (["decode", "a.ctk", "-o", "again.png"], ["verify", "a.ctk"]):
         missing = run(*verb)
         assert missing.code == 4 and "[CTK-E401]" in missing.err

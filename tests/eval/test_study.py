@@ -16,7 +16,7 @@ from codectk.cli.eval import command
 from codectk.eval import study as study_module
 from codectk.eval.curve_files import load_curves
 from codectk.eval.probe import Probe
-from codectk.pipeline.load import Ready
+from codectk.pipeline.codec import Codec
 from codectk.weights.store import sha256_of
 from codectk.weights.tensors import save_tensors
 
@@ -359,7 +359,7 @@ def test_an_interval_is_given_when_pictures_are_many(pocket, folder: Path, tmp_p
 def test_a_file_larger_than_its_estimate_fails_after_the_report(
     pocket, folder: Path, tmp_path: Path, monkeypatch
 ) -> None:
-    def optimistic(data: bytes, ready: Ready) -> Probe:
+    def optimistic(data: bytes, ready: Codec) -> Probe:
         return Probe(8.0 * (len(data) - 546), len(data) - 46, 46, 0.0, 0.0)
 
     monkeypatch.setattr("codectk.eval.codecs.probe", optimistic)

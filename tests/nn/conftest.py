@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import subprocess
 import sys
-import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -35,24 +32,3 @@ def matrix() -> ModuleType:
     sys.modules[spec.name] = module  # its dataclasses look themselves up here
     spec.loader.exec_module(module)
     return module
-
-
-@pytest.fixture
-def fresh_python() -> Callable[[str], str]:
-    """Runs a program in a process of its own, which can import these test modules; returns what it prints."""
-
-    path = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-
-    def run(program: str) -> str:
-        result = subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(program)],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path), "OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert result.returncode == 0, result.stderr
-        print(result.stderr)  # shown if the test fails
-        return result.stdout.strip()
-
-    return run

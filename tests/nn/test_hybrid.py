@@ -18,10 +18,11 @@ from codectk.bitstream.chunk import LATENTS
 from codectk.bitstream.reader import read
 from codectk.nn import hybrid
 from codectk.nn.storage import install, to_arrays
-from codectk.pipeline import stages
-from codectk.pipeline.decode import coding_context, decode_container, decode_latents
-from codectk.pipeline.encode import Encoding, encode_picture
-from codectk.pipeline.load import Ready, load
+from codectk.pipeline import program
+from codectk.pipeline.codec import Codec
+from codectk.pipeline.decode import coding_context, decode_latents
+from codectk.pipeline.encode import Encoding
+from codectk.pipeline.load import load
 from codectk.pipeline.recipe import Graph, parse_graph
 from codectk.testing.pictures import scene
 from codectk.train.export import export
@@ -145,8 +146,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def ready(graph: Graph, codec) -> Ready:
-    return Ready(codec, graph.card().without(codec.without_knobs), "", ("codectk-segpic", "codectk-egic"))
+def ready(graph: Graph, codec) -> Codec:
+    return Codec(codec, graph.card().without(codec.without_knobs), "", ("codectk-segpic", "codectk-egic"))
 
 
 def trained(text: str, folder: Path, name: str, *overrides: str) -> Path:
@@ -171,15 +172,15 @@ def test_three_plugins_train_export_and_code(tones, folder: Path):
     container = read(data)
     assert container.header.codec == "three" and container.header.weights == bytes.fromhex(codec.weights_hash[:8])
     first, again = (decode_latents(container, ready(graph, hybrid.load(graph, weights))) for _ in range(2))
-    values = stages.finish(codec, encoding._prepared, Context(128, 128, {"quality": 80.0}))
+    values = program.finish(codec, encoding._prepared, Context(128, 128, {"quality": 80.0}))
     assert set(first) == {"y", "p_mid", "regions"} and first["y"].shape == (1, 16, 8, 8)
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert torch.equal(first["regions"], values["regions"].ids) and len(first["regions"].unique()) > 1
     ctx = coding_context(container.header, made)
-    painted = [stages.synthesize(codec, first, Context(128, 128, {**ctx.knobs, "realism": r})) for r in (0, 0.5, 1)]
+    painted = [program.synthesize(codec, first, Context(128, 128, {**ctx.knobs, "realism": r})) for r in (0, 0.5, 1)]
     torch.testing.assert_close(painted[1], (painted[0] + painted[2]) / 2)
     assert not torch.equal(painted[0], painted[2])
-    assert decode_container(container, made, {"realism": 1}).pixels.shape == (70, 90, 3)
+    assert made.decode_picture(container, realism=1).pixels.shape == (70, 90, 3)
 
 
 def test_a_hybrid_resumes_and_survives_its_checkpoint(tones, folder: Path):
@@ -283,11 +284,11 @@ def test_a_global_code_painted_from_a_map(site, folder: Path):
     graph = parse_graph(GLOBAL, "globe.toml")
     assert graph.card().stride == 64 and list(graph.card().knobs) == ["quality"]
     made = ready(graph, hybrid.load(graph, weights))
-    data = encode_picture(made, Picture(scene(90, 150)))
+    data = made.encode(Picture(scene(90, 150)))
     assert len(read(data).payloads(LATENTS)[0]) < 24, "one vector, whatever the size"
     latents = decode_latents(read(data), made)
     assert latents["core"].shape == (1, 6, 1, 1) and latents["y"].shape == (1, 16, 8, 12)
-    assert decode_container(read(data), made).pixels.shape == (90, 150, 3)
+    assert made.decode_picture(read(data)).pixels.shape == (90, 150, 3)
     for old, new, words in (
         ("channels = 16", "channels = 8", "needs latent 'y' .* gives .*'y' .8 channels at stride 16"),
         ("channels = 16", "stages = -1", "needs the channels of the latent"),
@@ -386,8 +387,8 @@ def test_the_parts_of_a_shipped_codec_make_its_files():
     exported = hybrid.build(graph)
     install(exported, to_arrays(network))
     picture = Picture(scene(96, 130))
-    own = encode_picture(load("segpic"), picture, {"quality": 40})
-    made = encode_picture(ready(graph, exported.codec("ab" * 32)), picture, {"quality": 40})
+    own = load("segpic").encode(picture, quality=40)
+    made = ready(graph, exported.codec("ab" * 32)).encode(picture, quality=40)
     assert read(own).payloads(LATENTS) == read(made).payloads(LATENTS)
     assert all(p.requires_grad for p in network.stages["analysis"].parameters())
     assert not any(p.requires_grad for p in network.stages["entropy_model"].prior_z.parameters())
@@ -402,7 +403,7 @@ def test_frozen_parts_stay_to_the_byte(folder: Path):
     text = f"{PLAIN}{stage}[data]\ncrop = 64\nbatch = 1\nmin_side = 64\n[optim]\nsteps = 2\nwarmup = 1\n"
     second = trained(text, folder, "two")
     graph = parse_graph(PLAIN, "r.toml")
-    files = [encode_picture(ready(graph, hybrid.load(graph, path)), Picture(scene(64, 64))) for path in (first, second)]
+    files = [ready(graph, hybrid.load(graph, path)).encode(Picture(scene(64, 64))) for path in (first, second)]
     assert read(files[0]).payloads(LATENTS) == read(files[1]).payloads(LATENTS)
     codecs = [hybrid.load(graph, path) for path in (first, second)]
     ones = [c.synthesis.g_s1[-2].weight for c in codecs]  # type: ignore[attr-defined]

@@ -61,7 +61,7 @@ def test_alpha_cannot_follow(onion):
 
 def test_a_picture_that_needs_no_framing_keeps_its_alpha(onion):
     ready = load("onion")
-    same = replace(ready, codec=replace(ready.codec, align=lambda pixels: pixels))
+    same = replace(ready, stages=replace(ready.stages, align=lambda pixels: pixels))
     picture = Picture(SCENE, alpha=np.full(SCENE.shape[:2], 99, np.uint8))
     assert Encoding(same, picture).picture is picture
 
@@ -71,7 +71,7 @@ def test_a_picture_that_needs_no_framing_keeps_its_alpha(onion):
 )
 def test_an_alignment_that_makes_no_picture(onion, align):
     ready = load("onion")
-    broken = replace(ready, codec=replace(ready.codec, align=align))
+    broken = replace(ready, stages=replace(ready.stages, align=align))
     with pytest.raises(ContractError, match="something else than uint8"):
         Encoding(broken, Picture(SCENE))
 
@@ -113,16 +113,16 @@ def test_codecs_that_cannot_judge(pocket):
 def test_a_judgement_that_is_no_sentence(onion, said):
     ready = load("onion")
 
-    class Judge(type(ready.codec.analysis)):  # type: ignore[misc]
+    class Judge(type(ready.stages.analysis)):  # type: ignore[misc]
         def outside(self, prepared, ctx):
             return said
 
     with pytest.raises(ContractError, match="not a sentence"):
-        Encoding(replace(ready, codec=replace(ready.codec, analysis=Judge())), Picture(SCENE))
+        Encoding(replace(ready, stages=replace(ready.stages, analysis=Judge())), Picture(SCENE))
 
 
 def test_wiring_checks_the_contract(onion):
-    codec = load("onion").codec
+    codec = load("onion").stages
 
     class Whole:
         produces = codec.analysis.produces

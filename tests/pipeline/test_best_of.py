@@ -14,16 +14,17 @@ from codectk.base.progress import report
 from codectk.base.types import Picture
 from codectk.bitstream.reader import read
 from codectk.pipeline import wire
-from codectk.pipeline.best_of import encode_best
+from codectk.pipeline.codec import Codec
 from codectk.pipeline.encode import Encoding
-from codectk.pipeline.load import Ready, load
+from codectk.pipeline.load import load
+from codectk.pipeline.search import encode_best
 from codectk.testing.pictures import scene
 
 SCENE = scene(45, 61)
 
 
 @pytest.fixture
-def ready(grain) -> Ready:
+def ready(grain) -> Codec:
     return load("grain")
 
 
@@ -45,9 +46,9 @@ class Analysis:
         return self.finish(self.prepare(x, condition, ctx), ctx)
 
 
-def judged(ready: Ready, distance: Any) -> tuple[Ready, Analysis]:
-    analysis = Analysis(ready.codec.analysis, distance)
-    return replace(ready, codec=replace(ready.codec, analysis=analysis)), analysis
+def judged(ready: Codec, distance: Any) -> tuple[Codec, Analysis]:
+    analysis = Analysis(ready.stages.analysis, distance)
+    return replace(ready, stages=replace(ready.stages, analysis=analysis)), analysis
 
 
 def test_the_closest_picture_wins(ready):
@@ -106,13 +107,13 @@ def test_of_equal_ones_the_first_wins(ready):
 
 def test_a_synthesis_that_reports_nothing_is_one_step_each(ready):
     class Quiet:
-        needs = ready.codec.synthesis.needs
+        needs = ready.stages.synthesis.needs
 
         def __call__(self, latents: Any, ctx: Any) -> Any:
             report(1)  # without a total there is nothing to add up
             return np.full((ctx.height, ctx.width, 3), 0.5, np.float32)
 
-    quiet = replace(ready, codec=replace(ready.codec, synthesis=Quiet()))
+    quiet = replace(ready, stages=replace(ready.stages, synthesis=Quiet()))
     heard: list[Any] = []
     encode_best(Encoding(quiet, Picture(SCENE)), 2, progress=lambda *told, **fields: heard.append(told))
     assert heard == [(1, 2), (2, 2)]
@@ -155,7 +156,7 @@ def test_nonsense_is_refused(grain, arguments, words):
 
 
 def test_a_judgment_needs_what_it_judges_by(grain):
-    codec = load("grain").codec
+    codec = load("grain").stages
 
     class Whole:
         produces = codec.analysis.produces

@@ -8,12 +8,10 @@ import numpy as np
 import pytest
 
 from codectk import api
-from codectk.base.errors import InputError, PluginMissingError, UsageError, WeightsError
+from codectk.base.errors import InputError, MismatchError, PluginMissingError, UsageError, WeightsError
 from codectk.bitstream.reader import read
 from codectk.pipeline import bundles
-from codectk.pipeline.decode import decode_container
-from codectk.pipeline.load import card_for, card_of, load, load_for
-from codectk.plugins import manager
+from codectk.pipeline.load import card_for, card_of, forget, load, load_for
 from codectk.testing import pictures
 from codectk.weights import store
 from codectk.weights.bundle import write_bundle
@@ -37,7 +35,7 @@ def make(weighted, tmp_path):
         return write_bundle(tmp_path / f"{name}.ctkb", card, recipe, path)
 
     yield make
-    bundles.forget()
+    forget()
 
 
 def test_a_file_names_its_bundle(make):
@@ -72,7 +70,7 @@ def test_encoded_in_one_store_and_decoded_in_another(make, tmp_path, monkeypatch
     data = api.encode(SCENE, "crisp")
     bundle_here = bundle.path.read_bytes()
     monkeypatch.setenv("CODECTK_HOME", str(tmp_path / "elsewhere"))
-    bundles.forget()
+    forget()
     with pytest.raises(WeightsError, match="not in the weights store"):
         api.decode(data)
     (tmp_path / "sent.ctkb").write_bytes(bundle_here)
@@ -87,10 +85,10 @@ def test_every_way_to_name_it(make):
     files = {api.encode(SCENE, said) for said in (str(bundle.path), "crisp", kept.stem, bundle.sha256[:8], str(kept))}
     assert len(files) == 1
     ready = load("crisp")
-    assert (ready.codec.id, ready.codec.weights_hash) == ("crisp", bundle.sha256)
+    assert (ready.stages.id, ready.stages.weights_hash) == ("crisp", bundle.sha256)
     assert (ready.card.name, ready.card.summary) == ("crisp", "Crisp, a toy")
     assert (ready.distribution, ready.needs) == ("codectk-weighted", ("codectk-weighted",))
-    assert load("crisp").codec is ready.codec, "built twice"
+    assert load("crisp").stages is ready.stages, "built twice"
     assert card_of("crisp") == card_of(str(bundle.path))
     with pytest.raises(InputError, match=r"no bundle nosuch\.ctkb"):
         load("nosuch.ctkb")
@@ -102,11 +100,11 @@ def test_every_way_to_name_it(make):
 def test_a_codec_of_a_plugin_goes_first(make):
     bundle = make("weighted")
     add_bundle(bundle.path)
-    assert load("weighted").codec.weights_hash == "ab" * 32
+    assert load("weighted").stages.weights_hash == "ab" * 32
     data = api.encode(SCENE, str(bundle.path))
     # The file says that it was a bundle, so nothing is mixed up.
-    assert load_for(read(data).header).codec.weights_hash == bundle.sha256
-    assert load_for(read(api.encode(SCENE, "weighted")).header).codec.weights_hash == "ab" * 32
+    assert load_for(read(data).header).stages.weights_hash == bundle.sha256
+    assert load_for(read(api.encode(SCENE, "weighted")).header).stages.weights_hash == "ab" * 32
 
 
 def test_a_file_of_a_plugin_is_never_decoded_with_a_bundle(make, monkeypatch):
@@ -141,10 +139,10 @@ def test_the_recipe_may_set_defaults_of_knobs(make):
 def test_a_ready_bundle_decodes_without_the_store(make):
     ready = load(str(make().path))
     data = api.encode(SCENE, str(make().path))
-    assert decode_container(read(data), ready).width == 56
+    assert ready.decode_picture(data).width == 56
     other = load(str(make("other", value=1).path))
-    with pytest.raises(WeightsError, match="was made with weights"):
-        decode_container(read(data), other)
+    with pytest.raises(MismatchError, match="made by codec 'crisp', not by 'other'"):
+        other.decode_picture(data)
 
 
 def test_missing_plugins_are_named(make):
@@ -196,7 +194,7 @@ def test_weights_of_another_codec(make):
 
 def test_another_version_of_the_plugin_is_mentioned_when_it_fails(make):
     old = replace(WEIGHTED, version="0.9")
-    assert load(str(make(plugins=(old,)).path)).codec.id == "crisp"
+    assert load(str(make(plugins=(old,)).path)).stages.id == "crisp"
     with pytest.raises(WeightsError, match=r"It was made with codectk-weighted 0\.9 \(here 1\.0\)\."):
         load(str(make(plugins=(old,), codec="pocket").path))
 
@@ -224,4 +222,4 @@ def test_the_stored_weights_of_a_plugin_are_another_thing(make):
     bundled = api.encode(SCENE, "crisp")
     assert api.info(plain).codec == "weighted" and api.info(bundled).codec == "crisp"
     assert np.array_equal(np.asarray(api.decode(plain)), np.asarray(api.decode(bundled)))
-    manager.forget()
+    forget()

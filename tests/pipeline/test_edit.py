@@ -131,7 +131,7 @@ def test_clearing_needs_no_plugin(data, monkeypatch):
 
 def test_editing_loads_no_codec(data, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(manager, "_build", None)
+        patch.setattr(manager, "codec", None)
         assert api.info(api.edit(data, {"light": 1})).edits == {"light": 1.0}
 
 

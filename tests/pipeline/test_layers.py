@@ -23,8 +23,7 @@ from codectk.bitstream.reader import read
 from codectk.bitstream.writer import write
 from codectk.eval.probe import probe
 from codectk.metrics.psnr import psnr
-from codectk.pipeline.decode import decode_container
-from codectk.pipeline.encode import Encoding, encode_picture
+from codectk.pipeline.encode import Encoding
 from codectk.pipeline.load import load
 from codectk.testing import corrupt, pictures
 
@@ -109,7 +108,7 @@ def test_numbers_of_layers_that_are_none(data, layers):
         with pytest.raises(UsageError, match="number of layers"):
             api.decode(file, layers=layers)
     with pytest.raises(UsageError, match="number of layers"):
-        decode_container(read(data), load("onion"), layers=layers)
+        load("onion").decode_picture(read(data), layers=layers)
 
 
 def test_a_wrong_layer_is_refused_unless_it_is_not_wanted(data):
@@ -130,11 +129,11 @@ def test_more_layers_than_the_codec_has(onion):
 
 def test_a_codec_that_does_not_say_that_it_is_layered(onion):
     ready = load("onion")
-    silent = replace(ready, codec=replace(ready.codec, layered=False))
+    silent = replace(ready, stages=replace(ready.stages, layered=False))
     with pytest.raises(ContractError, match="does not say that it is layered"):
-        encode_picture(silent, Picture(SCENE), aligned=True)
+        silent.encode(Picture(SCENE), aligned=True)
     # A base layer alone is a file like any other.
-    encode_picture(silent, Picture(SCENE), {"quality": 0}, aligned=True)
+    silent.encode(Picture(SCENE), quality=0, aligned=True)
 
 
 def test_the_estimate_covers_all_layers(data):
@@ -149,4 +148,4 @@ def test_the_estimate_covers_all_layers(data):
 
 def test_settings_share_the_layers(data):
     container, ready = read(data), load("onion")
-    assert np.array_equal(decode_container(container, ready, layers=1).pixels, pixels(data, 1))
+    assert np.array_equal(ready.decode_picture(container, layers=1).pixels, pixels(data, 1))

@@ -11,7 +11,7 @@ from codectk import api
 from codectk.base.errors import ContractError, UsageError, WeightsError
 from codectk.bitstream.reader import read
 from codectk.pipeline import wire
-from codectk.pipeline.load import load, load_for
+from codectk.pipeline.load import forget, load, load_for
 from codectk.plugins import manager
 from codectk.testing import corrupt, pictures
 from codectk.weights import store
@@ -38,8 +38,8 @@ def test_others_are_found_by_name_and_by_the_file(others):
     assert api.info(data).weights_hash == sha256_of(others)[:8]
     assert np.array_equal(np.asarray(api.decode(data)), np.asarray(api.decode(own)))
     ready = load_for(read(data).header)
-    assert ready.codec.weights_hash == sha256_of(others)
-    assert load_for(read(data).header).codec is ready.codec, "loaded twice"
+    assert ready.stages.weights_hash == sha256_of(others)
+    assert load_for(read(data).header).stages is ready.stages, "loaded twice"
 
 
 def test_knobs_that_the_weights_do_not_have(others):
@@ -54,7 +54,7 @@ def test_knobs_that_the_weights_do_not_have(others):
 
 def test_own_weights_need_not_be_there_for_a_file_of_others(others, monkeypatch):
     data, own = api.encode(SCENE, "weighted", weights="others"), api.encode(SCENE, "weighted")
-    manager.forget()
+    forget()
     monkeypatch.setenv("WEIGHTED_LOST", "1")
     assert api.decode(data).size == (56, 40)
     with pytest.raises(WeightsError, match="abababab"):
@@ -69,7 +69,7 @@ def test_missing_weights_are_named(others):
         api.encode(SCENE, "weighted", weights="nosuch")
     digest = sha256_of(others)
     others.unlink()
-    manager.forget()
+    forget()
     with pytest.raises(
         WeightsError, match=rf"sha256 {digest[:8]}\.\.\. that the file names are missing.*weights import"
     ):

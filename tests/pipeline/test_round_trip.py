@@ -22,9 +22,10 @@ from codectk.bitstream.chunk import Chunk
 from codectk.bitstream.reader import read
 from codectk.bitstream.writer import write
 from codectk.coding.tables import Tables
-from codectk.pipeline.decode import coding_context, decode_container, decode_latents
-from codectk.pipeline.encode import Encoding, encode_picture
-from codectk.pipeline.load import Ready, load
+from codectk.pipeline.codec import Codec
+from codectk.pipeline.decode import coding_context, decode_latents
+from codectk.pipeline.encode import Encoding
+from codectk.pipeline.load import load
 from codectk.spec.card import Knob
 from codectk.testing import corrupt, pictures
 
@@ -32,7 +33,7 @@ PICTURE = Picture(pictures.scene(30, 45))
 
 
 @pytest.fixture
-def ready(pocket) -> Ready:
+def ready(pocket) -> Codec:
     return load("pocket")
 
 
@@ -65,30 +66,30 @@ class Spy:
         return self._inner.finish(prepared, ctx)
 
 
-def spied(ready: Ready, **card_knobs: Knob) -> tuple[Ready, dict[str, Any]]:
+def spied(ready: Codec, **card_knobs: Knob) -> tuple[Codec, dict[str, Any]]:
     seen: dict[str, Any] = {}
     stages = ("analysis", "entropy_model", "synthesis", "post")
-    codec = replace(ready.codec, **{name: Spy(getattr(ready.codec, name), seen, name) for name in stages})
-    return Ready(codec, replace(ready.card, knobs={**ready.card.knobs, **card_knobs}), ready.distribution), seen
+    codec = replace(ready.stages, **{name: Spy(getattr(ready.stages, name), seen, name) for name in stages})
+    return Codec(codec, replace(ready.card, knobs={**ready.card.knobs, **card_knobs}), ready.distribution), seen
 
 
 def test_both_ends_see_the_padded_size_and_the_same_coded_knobs(ready):
     effort = Knob("effort", "encoder", "int", 0, 9, 3)
     codec, seen = spied(ready, effort=effort)
-    data = encode_picture(codec, PICTURE, {"quality": 33.33777, "effort": 7})
+    data = codec.encode(PICTURE, quality=33.33777, effort=7)
     assert seen["prepare"] == {"effort": 7}
     assert seen["analysis"] == (32, 48, {"quality": 33.34, "effort": 7})
     assert seen["entropy_model"] == (32, 48, {"quality": 33.34})
     seen.clear()
-    decode_container(read(data), codec, {"deblock": 0.25})
+    codec.decode_picture(read(data), deblock=0.25)
     assert seen["entropy_model"] == (32, 48, {"quality": 33.34})
     assert seen["synthesis"] == seen["post"] == (32, 48, {"quality": 33.34, "deblock": 0.25})
     assert coding_context(read(data).header, ready) == Context(32, 48, {"quality": 33.34})
 
 
 def test_decoder_knobs_take_the_cards_default_and_change_the_picture(ready):
-    container = read(encode_picture(ready, PICTURE, {"quality": 5}))
-    default, half, off = (decode_container(container, ready, k).pixels for k in ({}, {"deblock": 0.5}, {"deblock": 0}))
+    container = read(ready.encode(PICTURE, quality=5))
+    default, half, off = (ready.decode_picture(container, **k).pixels for k in ({}, {"deblock": 0.5}, {"deblock": 0}))
     assert np.array_equal(default, half)
     assert not np.array_equal(default, off)
 
@@ -96,23 +97,23 @@ def test_decoder_knobs_take_the_cards_default_and_change_the_picture(ready):
 def test_a_coded_decoder_knob_is_advice_that_the_decoder_may_overrule(ready):
     realism = Knob("realism", "decoder", "float", 0.0, 1.0, 0.5, coded=True)
     codec, seen = spied(ready, realism=realism)
-    without = encode_picture(codec, PICTURE)
-    advised = encode_picture(codec, PICTURE, {"realism": 0.2})
+    without = codec.encode(PICTURE)
+    advised = codec.encode(PICTURE, realism=0.2)
     for data, given, expected in ((without, {}, 0.5), (advised, {}, 0.2), (advised, {"realism": 0.9}, 0.9)):
-        decode_container(read(data), codec, given)
+        codec.decode_picture(read(data), **given)
         assert seen["synthesis"][2]["realism"] == expected
     assert read(without).header.knobs == {"quality": 50.0}
     assert seen["entropy_model"][2] == {"quality": 50.0, "realism": 0.2}
 
 
 def test_the_header_says_what_the_picture_and_the_codec_are(ready):
-    weighted = replace(ready, codec=replace(ready.codec, weights_hash="12345678" * 8, portable=False))
-    header = read(encode_picture(weighted, replace(PICTURE, grey=True))).header
+    weighted = replace(ready, stages=replace(ready.stages, weights_hash="12345678" * 8, portable=False))
+    header = read(weighted.encode(replace(PICTURE, grey=True))).header
     assert (header.codec, header.distribution) == ("pocket", "codectk-pocket")
     assert (header.width, header.height) == (45, 30)
     assert header.weights == b"\x12\x34\x56\x78"
     assert (header.portable, header.grey) == (False, True)
-    assert read(encode_picture(ready, PICTURE)).header.weights == bytes(4)
+    assert read(ready.encode(PICTURE)).header.weights == bytes(4)
 
 
 def test_alpha_grey_and_profile_come_back(ready):
@@ -120,9 +121,9 @@ def test_alpha_grey_and_profile_come_back(ready):
     picture = Picture(
         np.repeat(grey[..., None], 3, axis=2), alpha=pictures.alpha_ramp(30, 45), grey=True, icc=b"a profile"
     )
-    container = read(encode_picture(ready, picture))
+    container = read(ready.encode(picture))
     assert [chunk.tag for chunk in container.chunks] == ["ALPH", "ICCP", "LATS"]
-    back = decode_container(container, ready)
+    back = ready.decode_picture(container)
     assert back.grey and back.icc == b"a profile"
     assert np.array_equal(back.alpha, picture.alpha)
     assert (back.pixels == back.pixels[..., :1]).all()
@@ -134,7 +135,7 @@ def test_the_encoding_estimates_what_it_writes(ready):
     for quality in (10.0, 50.0, 90.0):
         assert 40 <= len(encoding.file(quality)) - encoding.bits(quality) / 8 <= 50
     assert encoding.rate == 50.0
-    assert encoding.file() == encoding.file(50.0) == encode_picture(ready, PICTURE, {"quality": 50})
+    assert encoding.file() == encoding.file(50.0) == ready.encode(PICTURE, quality=50)
 
 
 @pytest.mark.parametrize(
@@ -143,29 +144,29 @@ def test_the_encoding_estimates_what_it_writes(ready):
 )
 def test_wrong_encoder_knobs_are_refused(ready, knobs, sentence):
     with pytest.raises(UsageError, match=sentence):
-        encode_picture(ready, PICTURE, knobs)
+        ready.encode(PICTURE, **knobs)
 
 
 def test_a_profile_too_large_for_a_file_is_a_user_error(ready, monkeypatch):
     monkeypatch.setattr(limits, "MAX_METADATA_BYTES", 100)
     with pytest.raises(InputError, match="101 bytes"):
-        encode_picture(ready, replace(PICTURE, icc=bytes(101)))
+        ready.encode(replace(PICTURE, icc=bytes(101)))
 
 
 def test_other_weights_are_refused_before_anything_is_decoded(ready):
-    codec, seen = spied(replace(ready, codec=replace(ready.codec, weights_hash="aabbccdd" + "0" * 56)))
-    data = encode_picture(ready, PICTURE)
+    codec, seen = spied(replace(ready, stages=replace(ready.stages, weights_hash="aabbccdd" + "0" * 56)))
+    data = ready.encode(PICTURE)
     with pytest.raises(WeightsError, match=r"weights \(none\).*codectk-pocket has weights aabbccdd"):
-        decode_container(read(data), codec)
+        codec.decode_picture(read(data))
     assert seen == {}
 
 
 def test_lost_step_is_refused_before_synthesis(ready):
     codec, seen = spied(ready)
-    data = encode_picture(ready, PICTURE)
+    data = ready.encode(PICTURE)
     for what, forged in corrupt.forged_payloads(data, 20):
         with pytest.raises((ParameterMismatchError, BitstreamError)):
-            decode_container(read(forged), codec)
+            codec.decode_picture(read(forged))
         assert "synthesis" not in seen, what
 
 
@@ -173,14 +174,14 @@ def test_other_tables_at_the_decoder_are_refused(ready):
     from codectk_pocket.entropy import ContextModel
 
     # One unit of 65536, moved from each table's largest frequency to its neighbor: less than a float's drift does.
-    arrays = ready.codec.entropy_model.tables.to_arrays()
+    arrays = ready.stages.entropy_model.tables.to_arrays()
     frequencies = arrays["frequencies"].copy()
     rows, top = np.arange(len(frequencies)), frequencies.argmax(axis=1)
     frequencies[rows, top] -= 1
     frequencies[rows, np.where(top > 0, top - 1, 1)] += 1
     drifted = ContextModel(Tables(frequencies, arrays["sizes"], arrays["offsets"]))
-    other = replace(ready, codec=replace(ready.codec, entropy_model=drifted))
-    container = read(encode_picture(ready, PICTURE, {"quality": 80}))
+    other = replace(ready, stages=replace(ready.stages, entropy_model=drifted))
+    container = read(ready.encode(PICTURE, quality=80))
     decode_latents(container, ready)
     with pytest.raises(ParameterMismatchError):
         decode_latents(container, other)
@@ -191,8 +192,8 @@ def test_a_plugin_that_trips_over_garbage_gives_a_sentence(ready):
         def code(self, coder: Any, values: Any, ctx: Context) -> Any:
             return {}["oops"]
 
-    container = read(encode_picture(ready, PICTURE))
-    clumsy = replace(ready, codec=replace(ready.codec, entropy_model=Clumsy(ready.codec.entropy_model, {}, "")))
+    container = read(ready.encode(PICTURE))
+    clumsy = replace(ready, stages=replace(ready.stages, entropy_model=Clumsy(ready.stages.entropy_model, {}, "")))
     with pytest.raises(BitstreamError, match=r"cannot decode the payload \(KeyError: 'oops'\)") as caught:
         decode_latents(container, clumsy)
     assert isinstance(caught.value.__cause__, KeyError)
@@ -215,16 +216,16 @@ def test_a_synthesis_that_trips_gives_a_sentence(ready, error, expected, sentenc
         def __call__(self, latents: Any, ctx: Context) -> Any:
             raise error
 
-    container = read(encode_picture(ready, PICTURE))
+    container = read(ready.encode(PICTURE))
     with pytest.raises(expected, match=sentence):
-        decode_container(container, replace(ready, codec=replace(ready.codec, synthesis=Trips())))
+        replace(ready, stages=replace(ready.stages, synthesis=Trips())).decode_picture(container)
 
 
 def test_two_payloads_are_refused(ready):
-    container = read(encode_picture(ready, PICTURE))
+    container = read(ready.encode(PICTURE))
     twice = write(container.header, [*container.chunks, Chunk.of("LATS", b"more")])
     with pytest.raises(BitstreamError, match="2 chunks of latents"):
-        decode_container(read(twice), ready)
+        ready.decode_picture(read(twice))
 
 
 @pytest.mark.parametrize(
@@ -232,10 +233,10 @@ def test_two_payloads_are_refused(ready):
     [({}, "lacks knob 'quality'"), ({"quality": 50.0, "seed": 3}, "carries knob 'seed'")],
 )
 def test_headers_that_do_not_fit_the_codec_are_refused(ready, knobs, sentence):
-    container = read(encode_picture(ready, PICTURE))
+    container = read(ready.encode(PICTURE))
     forged = write(replace(container.header, knobs=knobs), container.chunks)
     with pytest.raises(BitstreamError, match=sentence):
-        decode_container(read(forged), ready)
+        ready.decode_picture(read(forged))
 
 
 @pytest.mark.parametrize(("painted", "sentence"), [(np.zeros((32, 48)), "shape"), (None, "not finite")])
@@ -244,10 +245,10 @@ def test_a_synthesis_that_breaks_its_contract_is_named(ready, painted, sentence)
         def __call__(self, latents: Any, ctx: Context) -> Any:
             return np.full((ctx.height, ctx.width, 3), np.nan) if painted is None else painted
 
-    painter = Painter(ready.codec.synthesis, {}, "synthesis")
-    broken = replace(ready, codec=replace(ready.codec, synthesis=painter, post=None))
+    painter = Painter(ready.stages.synthesis, {}, "synthesis")
+    broken = replace(ready, stages=replace(ready.stages, synthesis=painter, post=None))
     with pytest.raises(ContractError, match=f"synthesis of codec 'pocket' .*{sentence}"):
-        decode_container(read(encode_picture(ready, PICTURE)), broken)
+        broken.decode_picture(read(ready.encode(PICTURE)))
 
 
 def test_an_entropy_model_that_needs_an_uncoded_knob_fails_at_the_encoder(ready):
@@ -256,6 +257,6 @@ def test_an_entropy_model_that_needs_an_uncoded_knob_fails_at_the_encoder(ready)
             return self._inner.code(coder, values, Context(ctx.height, ctx.width, {"q": ctx.knobs["effort"]}))
 
     card = replace(ready.card, knobs={**ready.card.knobs, "effort": Knob("effort", "encoder", "int", 0, 9, 3)})
-    peeking = replace(ready.codec, entropy_model=Peeks(ready.codec.entropy_model, {}, ""))
+    peeking = replace(ready.stages, entropy_model=Peeks(ready.stages.entropy_model, {}, ""))
     with pytest.raises(KeyError, match="effort"):
-        encode_picture(Ready(peeking, card, ready.distribution), PICTURE)
+        Codec(peeking, card, ready.distribution).encode(PICTURE)

@@ -24,7 +24,7 @@ class Curve:
 
     def __init__(self, curve, knob=QUALITY, start=None):
         card = SimpleNamespace(rate_knob=knob)
-        self.ready = SimpleNamespace(card=card, codec=SimpleNamespace(id="curve"))
+        self.codec = SimpleNamespace(card=card, stages=SimpleNamespace(id="curve"))
         self.curve, self.tried = curve, []
         self.rate = knob.default if start is None else start
 
@@ -101,7 +101,7 @@ def test_nonsense_targets_are_refused(target):
 
 def test_a_codec_without_rate_knob_is_refused():
     encoding = Curve(CURVES["linear"])
-    encoding.ready.card.rate_knob, encoding.rate = None, None
+    encoding.codec.card.rate_knob, encoding.rate = None, None
     with pytest.raises(UsageError, match="no rate knob"):
         encode_to_target(encoding, 1000)
 
@@ -118,9 +118,9 @@ def test_progress_hears_every_file():
 def test_the_costly_part_of_the_analysis_runs_once(pocket, monkeypatch):
     ready = load("pocket")
     runs = []
-    prepare = type(ready.codec.analysis).prepare
+    prepare = type(ready.stages.analysis).prepare
     monkeypatch.setattr(
-        type(ready.codec.analysis), "prepare", lambda self, *args: runs.append(1) or prepare(self, *args)
+        type(ready.stages.analysis), "prepare", lambda self, *args: runs.append(1) or prepare(self, *args)
     )
     encoding = Encoding(ready, read_picture(scene(96, 128)))
     target = (len(encoding.file(20.0)) + len(encoding.file(60.0))) // 2

@@ -6,6 +6,7 @@ import pytest
 
 from codectk import spec
 from codectk.base.errors import PluginIncompatibleError
+from codectk.pipeline.load import forget
 from codectk.plugins import manager
 from codectk.plugins.discover import discover
 
@@ -27,9 +28,9 @@ def core_of_api_5(site, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(spec, "API", 5)
     for api in (3, 4, 5, 6):
         site.add(f"for{api}", CODE, card=CARD.replace("{api}", str(api)))
-    manager.forget()
+    forget()
     yield
-    manager.forget()
+    forget()
 
 
 @pytest.mark.parametrize("api", [4, 5])

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from codectk.base.errors import ContractError, InputError, PluginBrokenError, UsageError, WeightsError
-from codectk.plugins import manager
+from codectk.pipeline.load import forget
 from codectk.plugins.pulling import pull
 from codectk.spec.published import PublishedWeights
 from codectk.weights import store
@@ -81,7 +81,7 @@ def alpha(web, site):
         return PublishedWeights(f"{address}/{FILE}", sha256)
 
     yield install
-    manager.forget()
+    forget()
 
 
 def test_it_is_fetched_once(alpha, web):

@@ -13,6 +13,8 @@ from codectk.base.errors import (
     UsageError,
     WeightsError,
 )
+from codectk.pipeline import wire
+from codectk.pipeline.load import forget, load
 from codectk.plugins import discover, manager
 
 GOOD = """
@@ -47,9 +49,9 @@ kind = "post"
 
 @pytest.fixture(autouse=True)
 def _fresh():
-    manager.forget()
+    forget()
     yield
-    manager.forget()
+    forget()
 
 
 def _codec_hook(body: str) -> str:
@@ -71,13 +73,14 @@ def test_finding_a_card_imports_nothing(site):
     assert "fake_alpha" not in sys.modules
 
 
-def test_a_codec_is_built_once_per_device(site):
+def test_a_codec_is_built_once_per_device(site, monkeypatch):
     site.add("alpha", GOOD)
-    first = manager.codec("alpha")[0]
-    assert manager.codec("alpha")[0] is first
-    assert manager.codec("alpha", "cuda")[0] is not first
-    manager.forget()
-    assert manager.codec("alpha")[0] is not first
+    monkeypatch.setattr(wire, "check", lambda stages: None)
+    first = load("alpha")
+    assert load("alpha") is first
+    assert load("alpha", device="cuda") is not first
+    first.close()
+    assert load("alpha") is not first
 
 
 @pytest.mark.parametrize(

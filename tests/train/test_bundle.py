@@ -18,8 +18,7 @@ from codectk.cli import main
 from codectk.nn.hybrid import build
 from codectk.nn.storage import to_arrays
 from codectk.pipeline import bundles
-from codectk.pipeline.decode import decode_container
-from codectk.pipeline.load import load
+from codectk.pipeline.load import forget, load
 from codectk.pipeline.recipe import parse_graph
 from codectk.pipeline.tables import to_toml
 from codectk.train.bundle import export_bundle
@@ -47,7 +46,7 @@ def two_steps(start, tmp_path_factory) -> Path:
 def picture(pictures):
     with Image.open(pictures / "0.png") as image:
         yield image.convert("RGB").crop((0, 0, 64, 64))
-    bundles.forget()
+    forget()
 
 
 def test_it_codes_like_the_weights_in_it(two_steps, picture, tmp_path, monkeypatch):
@@ -68,14 +67,12 @@ def test_it_codes_like_the_weights_in_it(two_steps, picture, tmp_path, monkeypat
         assert weights.read_bytes() == (tmp_path / "plain.safetensors").read_bytes()
     from codectk.bitstream.reader import read
     from codectk.picture.read import read_picture
-    from codectk.pipeline.decode import decode_container
-    from codectk.pipeline.encode import encode_picture
     from codectk.pipeline.load import load
 
     ready = load("segpic", weights=tmp_path / "plain.safetensors")
-    plain = encode_picture(ready, read_picture(picture), {"quality": 60})
+    plain = ready.encode(read_picture(picture), quality=60)
     assert [c.payload for c in read(plain).chunks] == [c.payload for c in read(data).chunks]
-    np.testing.assert_array_equal(decode_container(read(plain), ready).pixels, decoded)
+    np.testing.assert_array_equal(ready.decode_picture(read(plain)).pixels, decoded)
 
 
 def test_equal_bytes_from_every_source(two_steps, tmp_path):
@@ -228,6 +225,4 @@ def test_the_first_hybrid_makes_its_parents_bytes(pictures, picture, tmp_path):
         ours, parents = (read(api.encode(picture, codec, quality=quality)) for codec in (str(bundle.path), "segpic"))
         assert ours.payloads(LATENTS) == parents.payloads(LATENTS)
         ready = load(str(bundle.path))
-        assert not np.array_equal(
-            decode_container(ours, ready).pixels, decode_container(parents, load("segpic")).pixels
-        )
+        assert not np.array_equal(ready.decode_picture(ours).pixels, load("segpic").decode_picture(parents).pixels)

@@ -16,7 +16,7 @@ from codectk.base.types import Context
 from codectk.coding.coder import Decoder, Encoder
 from codectk.nn.coders import Meter
 from codectk.nn.storage import install
-from codectk.pipeline.stages import analyze, code, forward, synthesize
+from codectk.pipeline.program import analyze, code, forward, synthesize
 from codectk.plugins import manager
 from codectk.train.checkpoint import load_checkpoint, save_checkpoint
 from codectk.train.export import export

@@ -15,7 +15,7 @@ from codectk.coding.coder import Decoder, Encoder
 from codectk.picture.convert import to_uint8
 from codectk.picture.pad import crop, pad
 from codectk.picture.read import read_picture
-from codectk.pipeline.stages import analyze, code, synthesize
+from codectk.pipeline.program import analyze, code, synthesize
 from codectk.plugins import manager
 from codectk.train.checkpoint import load_checkpoint
 from codectk.train.export import export

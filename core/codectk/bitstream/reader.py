@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from os import SEEK_END
 from typing import BinaryIO, Literal
 
-from codectk.base.errors import BitstreamError, ChecksumError, FormatVersionError, LimitError, TruncatedError
+from codectk.base.errors import (
+    BitstreamError,
+    ChecksumError,
+    FormatVersionError,
+    LimitError,
+    TruncatedError,
+)
+from codectk.base.inputs import Data, read_bytes
 from codectk.base.limits import MAX_FILE_BYTES
 from codectk.bitstream.chunk import (
     CHECK_BYTES,
@@ -25,6 +32,10 @@ from codectk.bitstream.edits import unpack_edits
 from codectk.bitstream.header import MAGIC, Header, unpack
 from codectk.bitstream.tiles import Tiling, check_tiles, unpack_tiling
 from codectk.bitstream.varint import Buffer
+
+def file_bytes(data: Data) -> bytes | bytearray | memoryview:
+    """The bytes of a `.ctk` file, read once; arguments and errors as for `base.inputs.read_bytes`."""
+    return read_bytes(data, MAX_FILE_BYTES, "A .ctk file")
 
 
 @dataclass(frozen=True)

@@ -73,8 +73,8 @@ def command(
     An existing output is replaced, but only when its picture was encoded. With several inputs, OUT is a folder,
     failures do not stop the others, and the exit code is the highest of all.
     """
-    from codectk.pipeline.best_of import seed_knob
     from codectk.pipeline.load import card_of
+    from codectk.pipeline.search import seed_knob
     from codectk.spec.card import resolve_knobs
 
     targets = {"target_bpp": target_bpp, "target_bytes": target_bytes}

@@ -29,7 +29,7 @@ def show(graph: Graph) -> None:
     card = graph.card()
     tree = Tree(f"{graph.title}  ({graph.where})")
     if graph.codec is not None:
-        codec = ready_of(graph).codec
+        codec = ready_of(graph).stages
         stages = {
             slot: getattr(codec, slot) for slot in ("conditioning", "analysis", "entropy_model", "synthesis", "post")
         }

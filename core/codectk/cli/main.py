@@ -14,6 +14,7 @@ from typing import NoReturn
 import click
 
 from codectk import __version__
+from codectk.base.memory import keep_freed_memory
 from codectk.cli.errors import ABORTED, CLOSED_PIPE, State, tell
 from codectk.cli.options import debug_option, refuse_empty
 
@@ -95,6 +96,8 @@ def main() -> NoReturn:
             stream.reconfigure(errors="backslashreplace")
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # libraries' remarks to programmers; -W and PYTHONWARNINGS bring them back
+    if not {"-h", "--help", "--version"} & set(sys.argv):
+        keep_freed_memory()
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()

@@ -24,7 +24,7 @@ from codectk.cli.output import Bar, print_json, print_rows
 
 if TYPE_CHECKING:
     from codectk.base.types import Picture
-    from codectk.pipeline.load import Ready
+    from codectk.pipeline.codec import Codec
     from codectk.pipeline.recipe import Graph
 
 STEPS = ("encode", "decode", "eval")
@@ -109,9 +109,9 @@ class _Run:
     steps: tuple[str, ...]
     device: str
     rows: list[dict[str, Any]] = field(default_factory=list)
-    loaded: Ready | None = None
+    loaded: Codec | None = None
 
-    def ready(self) -> Ready:
+    def ready(self) -> Codec:
         """The codec, with notes on stderr for what a user may not expect."""
         if self.loaded is None:
             from codectk.pipeline.recipe_weights import ready_of
@@ -159,11 +159,9 @@ class _Run:
         return Done(f"{shown}, {about.bpp:.4f} bpp{quality}", row)
 
     def _encode(self, picture: Picture, target: Path) -> float:
-        from codectk.pipeline.encode import encode_picture
-
         ready = self.ready()
         started = time.perf_counter()
-        data = encode_picture(ready, picture, self.knobs("encoder"))
+        data = ready.encode(picture, **self.knobs("encoder"))
         seconds = time.perf_counter() - started
         with atomic_write(target) as file:
             file.write(data)
@@ -172,12 +170,11 @@ class _Run:
     def _decode(self, source: Path, target: Path) -> float:
         from codectk.bitstream.reader import read
         from codectk.picture.write import write_picture
-        from codectk.pipeline.decode import decode_container
 
         container = read(read_bytes(source, MAX_FILE_BYTES))
         ready = self.ready()
         started = time.perf_counter()
-        picture = decode_container(container, ready, self.knobs("decoder"))
+        picture = ready.decode_picture(container, **self.knobs("decoder"))
         seconds = time.perf_counter() - started
         write_picture(target, picture)
         return round(seconds, 3)

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from codectk.pipeline.load import Ready
+    from codectk.pipeline.codec import Codec
     from codectk.pipeline.recipe import Graph
 
 _COLUMNS = (
@@ -22,7 +22,7 @@ _COLUMNS = (
 
 
 def summary(
-    graph: Graph, ready: Ready | None, device: str, steps: Sequence[str], rows: Sequence[dict[str, Any]], version: str
+    graph: Graph, ready: Codec | None, device: str, steps: Sequence[str], rows: Sequence[dict[str, Any]], version: str
 ) -> dict[str, Any]:
     """All there is to say about a run, as plain values.
 
@@ -39,8 +39,8 @@ def summary(
     return {
         "title": graph.title,
         "recipe": graph.tables(),
-        "weights_sha256": ready.codec.weights_hash if ready else "",
-        "portable": ready.codec.portable if ready else None,
+        "weights_sha256": ready.stages.weights_hash if ready else "",
+        "portable": ready.stages.portable if ready else None,
         "device": device,
         "codectk": version,
         "steps": list(steps),

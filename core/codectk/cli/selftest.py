@@ -78,7 +78,7 @@ def _try(codec: str, encoder: str, decoder: str) -> Trial:
     from codectk.pipeline.load import load
 
     for device in (encoder, decoder):
-        load(codec, device)
+        load(codec, device=device)
     original = picture()
     started = time.perf_counter()
     data = api.encode(original, codec, device=encoder)

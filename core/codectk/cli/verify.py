@@ -101,7 +101,7 @@ def verify(source: str, device: str = "cpu", *, quick: bool = False) -> list[Che
 
     container = read(data)
     try:
-        ready = load_for(container.header, device)
+        ready = load_for(container.header, device=device)
     except WeightsError as error:
         return [whole, *_wrong_weights(error)]
     except CodectkError as error:

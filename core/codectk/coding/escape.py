@@ -69,8 +69,9 @@ def pop_codes(stack: AnsStack, count: int) -> Codes:
     return codes
 
 
-def code_bits(codes: Codes) -> float:
-    """What `push_codes` adds to the stream, in bits."""
+def code_bits(codes: Codes) -> npt.NDArray[np.float64]:
+    """What `push_codes` adds to the stream for each code, in bits."""
     lengths = _lengths(codes)
     frequencies = np.array(LENGTH_FREQUENCIES, dtype=np.float64)[lengths]
-    return float(np.sum(FREQUENCY_BITS - np.log2(frequencies) + lengths))
+    bits: npt.NDArray[np.float64] = FREQUENCY_BITS - np.log2(frequencies) + lengths
+    return bits

@@ -135,6 +135,10 @@ class Tables:
         Raises:
             ContractError: index or symbols cannot be coded.
         """
+        return float(self.costs(index, symbols).sum())
+
+    def costs(self, index: Any, symbols: Any) -> npt.NDArray[np.float64]:
+        """The same for each symbol, in the symbols' shape."""
         values = as_symbols(symbols).ravel()
         rows = as_index(index, len(self), np.shape(symbols)).ravel().astype(np.intp)
         if self._costs is None:
@@ -144,9 +148,9 @@ class Tables:
         escapes = self.escapes[rows]
         outside = local.view(np.uint32) >= escapes.view(np.uint32)
         local[outside] = escapes[outside]
-        total = float(self._costs[rows, local].sum())
+        bits = self._costs[rows, local]
         if outside.any():
             first = self.offsets[rows[outside]].astype(np.int64)
             last = first + escapes[outside] - 1
-            total += code_bits(to_codes(values[outside].astype(np.int64), first, last))
-        return total
+            bits[outside] += code_bits(to_codes(values[outside].astype(np.int64), first, last))
+        return bits.reshape(np.shape(symbols))

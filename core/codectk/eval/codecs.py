@@ -17,9 +17,8 @@ from codectk.eval import classical
 from codectk.eval.classical import Reference
 from codectk.eval.probe import Probe, probe
 from codectk.metrics.psnr import Pixels
-from codectk.pipeline.decode import decode_container
-from codectk.pipeline.encode import encode_picture
-from codectk.pipeline.load import Ready, card_of, load
+from codectk.pipeline.codec import Codec
+from codectk.pipeline.load import card_of, load
 from codectk.spec.card import resolve_knobs
 
 ONE_RATE = "own weights"
@@ -81,7 +80,7 @@ class CtkCodec:
     encoder_knobs: Mapping[str, float | int | str] = field(default_factory=dict)
     decoder_knobs: Mapping[str, float | int | str] = field(default_factory=dict)
     label: str = ""
-    ready: Ready | None = None
+    ready: Codec | None = None
     suffix: str = ".ctk"
     point: str = ONE_RATE
 
@@ -102,16 +101,16 @@ class CtkCodec:
                 raise UsageError(f"Codec '{self.name}' has no rate knob, so it has no qualities to evaluate.")
             knobs[self.rate_knob] = quality
         # What is decoded is compared with the picture pixel by pixel, so the codec may not reframe it.
-        aligned = self.loaded().codec.align is not None
+        aligned = self.loaded().stages.align is not None
         if self.ready is None:
             return api.encode(picture, self.id, aligned=aligned, device=self.device, **knobs)
-        return encode_picture(self.ready, picture, knobs, aligned=aligned)
+        return self.ready.encode(picture, **knobs, aligned=aligned)
 
     def decode(self, data: bytes) -> Pixels:
         if self.ready is None:
             knobs: dict[str, Any] = dict(self.decoder_knobs)
             return api.decode_picture(data, device=self.device, **knobs).pixels
-        return decode_container(read(data), self.ready, self.decoder_knobs).pixels
+        return self.ready.decode_picture(read(data), **self.decoder_knobs).pixels
 
     def probe(self, data: bytes) -> Probe | None:
         return probe(data, self.loaded())
@@ -121,14 +120,14 @@ class CtkCodec:
         return {
             "codec": self.id,
             "distribution": ready.distribution,
-            "weights_sha256": ready.codec.weights_hash,
+            "weights_sha256": ready.stages.weights_hash,
             "device": self.device,
             **{f"knob:{name}": str(value) for name, value in {**self.encoder_knobs, **self.decoder_knobs}.items()},
         }
 
-    def loaded(self) -> Ready:
+    def loaded(self) -> Codec:
         """The codec itself."""
-        return self.ready or load(self.id, self.device)
+        return self.ready or load(self.id, device=self.device)
 
 
 def ctk_codec(
@@ -160,7 +159,7 @@ def ctk_codec(
     if card.rate_knob is not None and card.rate_knob.name in knobs:
         raise UsageError(f"Knob '{card.rate_knob.name}' is what an evaluation varies; give it as qualities.")
     # A bundle given as a file need not be in the store, so its files are not decoded by name.
-    ready = None if weights is None and card.name == name else load(name, device, weights=weights)
+    ready = None if weights is None and card.name == name else load(name, device=device, weights=weights)
     name = card.name
     card = card if ready is None else ready.card
     decoder = {k: v for k, v in knobs.items() if k in card.knobs and card.knobs[k].side == "decoder"}

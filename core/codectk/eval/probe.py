@@ -10,9 +10,9 @@ from typing import Any
 from codectk.bitstream.chunk import DIGEST_BYTES, LATENTS
 from codectk.bitstream.reader import read
 from codectk.coding.coder import Decoder, Encoder, Meter
-from codectk.pipeline import stages
+from codectk.pipeline import program
+from codectk.pipeline.codec import Codec
 from codectk.pipeline.decode import coding_context
-from codectk.pipeline.load import Ready
 from codectk.spec.stages import SymbolCoder
 
 
@@ -34,7 +34,7 @@ class Probe:
     decode_s: float
 
 
-def probe(data: bytes, ready: Ready) -> Probe:
+def probe(data: bytes, ready: Codec) -> Probe:
     """Run the coding program over a file once more, watching the coder.
 
     Args:
@@ -50,7 +50,8 @@ def probe(data: bytes, ready: Ready) -> Probe:
     container = read(data)
     payloads = container.payloads(LATENTS)
     watch = _Watch(payloads)
-    stages.code(ready.codec, watch, None, coding_context(container.header, ready))
+    with ready.stages.backend.guard():
+        program.code(ready.stages, watch, None, coding_context(container.header, ready))
     return watch.result(sum(len(payload) - DIGEST_BYTES for payload in payloads), len(data))
 
 

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from codectk.base.types import Context
+from codectk.spec.adapter import Adapter
 from codectk.spec.stages import LatentSpec
 
 
 def is_adapter(stage: Any) -> bool:
     """Whether something named among the adapters is one; else it is an entropy model that codes beside the main one."""
-    return hasattr(stage, "enter") and hasattr(stage, "leave")
+    return isinstance(stage, Adapter)
 
 
 class CodingChain:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import platform
-import threading
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from codectk.nn.guard import Switches, float32_stays_float32, switch
 
 PLAIN_CONVOLUTION = platform.machine().lower() in ("x86_64", "amd64")
 """Processors on which torch convolves by plain sums of products, given the switches below. On ARM it takes
@@ -37,58 +38,16 @@ def convolve_by_product(x: Tensor, weight: Tensor, bias: Tensor, stride: int, pa
     return product.reshape(x.shape[0], out_channels, height, width) + bias.view(1, -1, 1, 1)
 
 
-class PlainSums:
-    """Within it, nothing in this process leaves float32: no TF32, bfloat16 shortcuts, Winograd, algorithm search.
-
-    Threads may overlap in here: the first one in sets the switches, the last one out restores them.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._restore = ExitStack()
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._inside == 0:
-                with ExitStack() as stack:
-                    self._set(stack)
-                    self._restore = stack.pop_all()
-            self._inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                self._restore.close()
-
-    def _set(self, stack: ExitStack) -> None:
-        backends: Any = torch.backends  # torch's stubs lack the newer switches
-        _change(stack, backends.cudnn, "benchmark", False)
-        _change(stack, backends.cudnn, "deterministic", True)
-        # NNPACK takes over from oneDNN for batches of 16 and more, with Winograd.
-        stack.enter_context(backends.nnpack.flags(enabled=False))
-        if not PLAIN_CONVOLUTION:
-            _change(stack, backends.mkldnn, "enabled", False)
-        kernels: tuple[Any, ...] = ()
-        if hasattr(backends.mkldnn, "conv"):  # torch >= 2.9 has one switch per kind of kernel
-            kernels = (backends.cuda.matmul, backends.cudnn.conv, backends.mkldnn.matmul, backends.mkldnn.conv)
-        for kind in kernels:
-            stack.callback(setattr, kind, "fp32_precision", kind.fp32_precision)
-        # The older switches refuse to be read where the newer ones say something else.
-        with suppress(RuntimeError):
-            _change(stack, backends.cudnn, "allow_tf32", False)
-        with suppress(RuntimeError):
-            stack.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
-            torch.set_float32_matmul_precision("highest")
-        for kind in kernels:
-            kind.fp32_precision = "ieee"
+def _plain_sums(stack: ExitStack) -> None:
+    backends: Any = torch.backends  # torch's stubs lack the newer switches
+    switch(stack, backends.cudnn, "benchmark", False)
+    switch(stack, backends.cudnn, "deterministic", True)
+    # NNPACK takes over from oneDNN for batches of 16 and more, with Winograd.
+    stack.enter_context(backends.nnpack.flags(enabled=False))
+    if not PLAIN_CONVOLUTION:
+        switch(stack, backends.mkldnn, "enabled", False)
+    float32_stays_float32(stack)
 
 
-def _change(stack: ExitStack, holder: Any, name: str, value: object) -> None:
-    """Set an attribute until the stack is closed."""
-    stack.callback(setattr, holder, name, getattr(holder, name))
-    setattr(holder, name, value)
-
-
-plain_sums = PlainSums()
+plain_sums = Switches(_plain_sums)
+"""Within it, nothing in this process leaves float32: no TF32, bfloat16 shortcuts, Winograd, algorithm search."""

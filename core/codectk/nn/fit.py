@@ -13,6 +13,7 @@ from codectk.nn.chain import CodingChain, is_adapter
 from codectk.pipeline import catalog, wire
 from codectk.pipeline.recipe import Graph, Part
 from codectk.plugins import manager
+from codectk.spec.capabilities import offered
 from codectk.spec.stages import LatentSpec, Stages
 
 _MAKES = {"analysis": "produces", "entropy_model": "gives", "synthesis": "reveals"}
@@ -54,7 +55,7 @@ def check(graph: Graph, codec: Stages, stages: dict[str, Any]) -> None:
     """
     _check_condition(graph, stages)
     model: Any = codec.entropy_model
-    revealed = getattr(codec.synthesis, "reveals", ()) if hasattr(codec.synthesis, "features") else ()
+    revealed = codec.can.reveal.reveals if codec.can.reveal is not None else ()
     joints = [
         Joint("analysis", codec.analysis.produces, "entropy_model", model.needs),
         Joint("entropy_model", model.gives, "synthesis", codec.synthesis.needs),
@@ -82,7 +83,12 @@ def _check_condition(graph: Graph, stages: dict[str, Any]) -> None:
     listens = getattr(stages["analysis"], "listens", ())
     if not listens:
         return
-    tellers = [place for place in stages if place == "conditioning" or hasattr(stages[place], "condition")]
+    adapting = {place for place in stages if place.startswith("adapters.")}
+    tellers = [
+        place
+        for place in stages
+        if place == "conditioning" or (place in adapting and "condition" in offered(stages[place], "adapter"))
+    ]
     tells = getattr(stages[tellers[-1]], "tells", "") if tellers else None
     if tells in (*listens, ""):
         return

@@ -20,6 +20,7 @@ from codectk.nn.storage import compact_prefixes
 from codectk.pipeline import catalog
 from codectk.pipeline.recipe import SLOTS, Graph, Part
 from codectk.plugins import manager
+from codectk.spec.capabilities import offered
 from codectk.spec.card import CodecCard
 from codectk.spec.stages import NumpyBackend, Stages
 
@@ -62,7 +63,7 @@ class Hybrid(nn.Module):
         stages = self.stages
         between = [stages[f"{ADAPTERS}.{name}"] for name in self.graph.adapters]
         conditioning, model = stages.get("conditioning"), stages["entropy_model"]
-        resizing = [adapter for adapter in between if hasattr(adapter, "condition")]
+        resizing = [adapter for adapter in between if "condition" in offered(adapter, "adapter")]
         tensors = any(isinstance(stages[slot], nn.Module) for slot in ("analysis", "entropy_model", "synthesis"))
         return Stages(
             id=self.card.name,
@@ -115,8 +116,8 @@ def build(graph: Graph) -> Hybrid:
                 adapter.join(tuple(stages["analysis"].produces), tuple(stages["entropy_model"].needs))
             except CodectkError as error:
                 raise type(error)(f"{graph.adapters[name].place}: [adapters.{name}] {error}") from error
-    if hasattr(post := stages.get("post"), "attach"):
-        post.attach(stages["synthesis"])  # type: ignore[union-attr]
+    if attach := offered(stages.get("post"), "post").get("attach"):
+        attach(stages["synthesis"])
     hybrid = Hybrid(graph, card, stages)
     check(graph, hybrid.codec(), stages)
     return hybrid

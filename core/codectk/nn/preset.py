@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import nn
 from codectk.base.errors import CodectkError, UsageError, WeightsError
 from codectk.nn.backend import move
 from codectk.nn.bounded import Bounded, OversizeError
-from codectk.nn.memory import keep_freed_memory
+from codectk.nn.guard import guard
 from codectk.nn.storage import install
 from codectk.spec.stages import Stages
 from codectk.weights.manifest import find_entry
@@ -51,13 +52,13 @@ def load_weights(path: Path, build: Build, device: str = "cpu") -> Stages:
 
 
 def _codec(path: Path, sha256: str, build: Build, device: str) -> Stages:
-    keep_freed_memory()
-    network = _network(path, build)
-    install(network, load_tensors(path))
-    move(network, device)
-    network.to(memory_format=torch.channels_last)
-    codec: Stages = network.codec(sha256, device)  # type: ignore[operator]
-    return codec
+    with guard(building=True):
+        network = _network(path, build)
+        install(network, load_tensors(path))
+        move(network, device)
+        network.to(memory_format=torch.channels_last)
+        stages: Stages = network.codec(sha256, device)  # type: ignore[operator]
+    return replace(stages, network=network)
 
 
 def _network(path: Path, build: Build) -> nn.Module:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 import tomllib
 from dataclasses import replace
@@ -28,9 +27,8 @@ def card_of(bundle: Bundle) -> CodecCard:
     return _card(bundle, _graph(bundle))
 
 
-@functools.lru_cache(maxsize=2)
 def build(bundle: Bundle, device: str) -> tuple[Stages, CodecCard]:
-    """A bundle's codec, and its card as `card_of` gives it; the last two are kept.
+    """A bundle's codec, and its card as `card_of` gives it.
 
     The codec is called by the bundle's name and has the bundle's hash for its weights.
 
@@ -42,7 +40,7 @@ def build(bundle: Bundle, device: str) -> tuple[Stages, CodecCard]:
     with bundle.unpacked() as path:
         try:
             if graph.codec is not None:
-                codec = manager.codec_of_file(graph.codec.name, device, path)
+                codec, _, _ = manager.codec(graph.codec.name, device, weights=path)
             else:
                 codec = hybrids().load(graph, path, device)
         except WeightsAbsentError:
@@ -96,11 +94,6 @@ def parts_of(bundle: Bundle) -> list[tuple[str, str]]:
     tables += [(f"adapter {name}", table) for name, table in adapters.items()] if isinstance(adapters, dict) else []
     named = [(slot, table.get("name")) for slot, table in tables if isinstance(table, dict)]
     return [(slot, name) for slot, name in named if isinstance(name, str) and f"{slot}{name}".isprintable()]
-
-
-def forget() -> None:
-    """Drop the codecs kept by `build`, with the memory they hold."""
-    build.cache_clear()
 
 
 def hybrids() -> Any:

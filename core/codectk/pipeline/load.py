@@ -1,76 +1,86 @@
-"""From a codec's name to a codec that was found, built and checked."""
+"""From a codec's name, or from what a file says, to the handle; the last few handles are kept."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
+from typing import Any
 
 from codectk.base.errors import PluginMissingError, UsageError, WeightsAbsentError, WeightsError
 from codectk.bitstream.header import Header
 from codectk.bitstream.info import Info
 from codectk.pipeline import bundles, wire
+from codectk.pipeline.codec import Codec
 from codectk.plugins import manager
 from codectk.spec.card import CodecCard
-from codectk.spec.stages import Stages
 from codectk.weights.bundle import SUFFIX, Bundle, read_bundle
 from codectk.weights.bundle_store import find_bundle
+from codectk.weights.find import find
 
+KEPT = 4
+"""How many handles are kept."""
 
-@dataclass(frozen=True)
-class Ready:
-    """A codec whose stages fit together.
+ENGINES = ("auto", "torch")
 
-    Attributes:
-        codec: the stages.
-        card: what the plugin says about its knobs, without those that these weights do not have.
-        distribution: what to install to get it, such as "codectk-segpic"; several with spaces between for a bundle.
-        needs: for a bundle, its plugins' distributions; () for the codec of a plugin.
-    """
-
-    codec: Stages
-    card: CodecCard
-    distribution: str
-    needs: tuple[str, ...] = ()
-
-    @property
-    def weights(self) -> bytes:
-        """The four bytes by which a file names the weights or the bundle; zeros for a codec without weights."""
-        return bytes.fromhex(self.codec.weights_hash[:8]) or bytes(4)
+_kept: OrderedDict[Hashable, Codec] = OrderedDict()
+_lock = threading.RLock()
 
 
 def load(
-    codec_id: str, device: str = "cpu", *, distribution: str = "", weights: str | bytes | Path | None = None
-) -> Ready:
-    """Find, build and check a codec.
+    name: str = "segpic",
+    *,
+    device: str = "cpu",
+    engine: str = "auto",
+    weights: str | bytes | Path | None = None,
+    distribution: str = "",
+) -> Codec:
+    """Find, build and check a codec, or return the one that was loaded before.
 
     Args:
-        codec_id: as on the command line: a plugin's codec, the path of a bundle, or one in the store by name or hash.
+        name: as on the command line: a plugin's codec, the path of a bundle, or one in the store by name or hash.
         device: "cpu", "cuda", "cuda:1", ...; a codec without torch ignores it.
+        engine: what runs its networks: "torch", or "auto" for the best that is there.
+        weights: name or hash of other weights than the plugin's own (see `codectk weights list`), the four bytes by
+            which a file names them, or the path of a weights file.
         distribution: what a file's header says offers it, for the message if it is missing.
-        weights: name or hash of other weights than the plugin's own, the four bytes by which a file names them, or
-            the path of a weights file.
 
     Raises:
         PluginError: no plugin offers it, or the one that does is broken or breaks a contract.
-        WeightsError: its weights are missing or damaged.
-        UsageError: other weights for a bundle, which has its own.
+        WeightsError: its weights are missing or damaged; a `WeightsAbsentError` where they can be pulled.
+        UsageError: there is no such engine, or other weights for a bundle, which has its own.
+        InputError: torch does not know the device.
     """
-    if codec_id.lower().endswith(SUFFIX):
-        return _bundled(read_bundle(codec_id), device, weights)
+    if not isinstance(name, str):
+        raise UsageError(f"A codec is named by a text, such as 'segpic', not by {name!r}.")
+    if engine not in ENGINES:
+        raise UsageError(f"There is no engine {engine!r}; engines are {', '.join(ENGINES)}.")
+    if name.lower().endswith(SUFFIX):
+        return _bundled(read_bundle(name), device, weights)
     try:
-        codec, card, record = manager.codec(codec_id, device, distribution=distribution, weights=weights)
+        _, record = manager.find_codec(name, distribution=distribution)
     except PluginMissingError:
         # A file that names a distribution was not made with a bundle.
-        bundle = None if distribution else find_bundle(codec_id)
+        bundle = None if distribution else find_bundle(name)
         if bundle is None:
             raise
         return _bundled(bundle, device, weights)
-    wire.check(codec)
-    wire.check_card(codec, card)
-    return Ready(codec, card.without(codec.without_knobs), record.distribution)
+    # What lies at a path may change between two calls; its hash does not.
+    named = find(weights, name, record.package) if isinstance(weights, Path) else weights
+
+    def build() -> Codec:
+        stages, card, _ = manager.codec(name, device, distribution=distribution, weights=named)
+        wire.check(stages)
+        wire.check_card(stages, card)
+        origin = {"name": name, "device": device, "engine": engine, "weights": weights}
+        return Codec(stages, card.without(stages.without_knobs), record.distribution, (), device, "torch", origin)
+
+    return _keep((name, device, record, named), build)
 
 
-def load_for(header: Header, device: str = "cpu") -> Ready:
+def load_for(header: Header, *, device: str = "cpu", engine: str = "auto") -> Codec:
     """The codec that a file names, with the weights it names: the plugin's own, or others or a bundle from the store.
 
     Raises:
@@ -83,7 +93,7 @@ def load_for(header: Header, device: str = "cpu") -> Ready:
     others = any(header.weights)
     absent = None
     try:
-        ready = load(header.codec, device, distribution=header.distribution)
+        codec = load(header.codec, device=device, engine=engine, distribution=header.distribution)
     except WeightsError as error:
         # The plugin's own weights may be missing where the file does not need them.
         if not others:
@@ -91,27 +101,29 @@ def load_for(header: Header, device: str = "cpu") -> Ready:
         absent = error if isinstance(error, WeightsAbsentError) else None
     else:
         # A file without weights for a codec that has some is refused where it is decoded.
-        if not others or ready.weights == header.weights:
-            return ready
+        if not others or codec.weights == header.weights:
+            return codec
     try:
-        return load(header.codec, device, distribution=header.distribution, weights=header.weights)
+        return load(
+            header.codec, device=device, engine=engine, weights=header.weights, distribution=header.distribution
+        )
     except WeightsError as error:
         # Once the plugin's own are there, they may turn out to be what the file names.
         raise absent or error from error
 
 
-def card_of(codec_id: str) -> CodecCard:
-    """What can be turned at a codec or bundle, from cards alone; `codec_id` as for `load`.
+def card_of(name: str) -> CodecCard:
+    """What can be turned at a codec or bundle, from cards alone; `name` as for `load`.
 
     Raises:
         InputError, PluginError, WeightsError: as `load`.
     """
-    if codec_id.lower().endswith(SUFFIX):
-        return bundles.card_of(read_bundle(codec_id))
+    if name.lower().endswith(SUFFIX):
+        return bundles.card_of(read_bundle(name))
     try:
-        return manager.find_codec(codec_id)[0]
+        return manager.find_codec(name)[0]
     except PluginMissingError:
-        bundle = find_bundle(codec_id)
+        bundle = find_bundle(name)
         if bundle is None:
             raise
         return bundles.card_of(bundle)
@@ -128,11 +140,55 @@ def card_for(info: Info) -> CodecCard:
     return manager.find_codec(info.codec, distribution=info.codec_distribution)[0]
 
 
-def _bundled(bundle: Bundle, device: str, weights: str | bytes | Path | None = None) -> Ready:
+def reload(origin: Mapping[str, Any]) -> Codec:
+    """The codec that another process loaded with these arguments."""
+    return load(**origin)
+
+
+def drop(codec: Codec) -> None:
+    """Keep a codec no longer."""
+    with _lock:
+        for key in [key for key, kept in _kept.items() if kept is codec]:
+            del _kept[key]
+
+
+def forget() -> None:
+    """Keep none any longer."""
+    with _lock:
+        _kept.clear()
+
+
+def _bundled(bundle: Bundle, device: str, weights: str | bytes | Path | None = None) -> Codec:
     if weights is not None:
         raise UsageError(f"Bundle {bundle} has weights of its own and takes no others.")
-    codec, card = bundles.build(bundle, device)
-    wire.check(codec)
-    wire.check_card(codec, card)
-    needs = bundle.card.distributions
-    return Ready(codec, card.without(codec.without_knobs), " ".join(needs), needs)
+
+    def build() -> Codec:
+        stages, card = bundles.build(bundle, device)
+        wire.check(stages)
+        wire.check_card(stages, card)
+        needs = bundle.card.distributions
+        origin = {"name": str(bundle.path), "device": device}
+        return Codec(stages, card.without(stages.without_knobs), " ".join(needs), needs, device, "torch", origin)
+
+    return _keep((bundle, device), build)
+
+
+def _keep(key: Hashable, build: Callable[[], Codec]) -> Codec:
+    """The codec that is kept under a key; else it is built, by one thread while others wait for it."""
+    with _lock:
+        if key not in _kept:
+            _kept[key] = build()
+        _kept.move_to_end(key)
+        while len(_kept) > KEPT:
+            _kept.popitem(last=False)
+        return _kept[key]
+
+
+def _new_lock() -> None:
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    # A thread that was loading does not go on in a forked process, and would never release the lock there.
+    os.register_at_fork(after_in_child=_new_lock)

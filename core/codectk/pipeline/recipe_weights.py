@@ -6,14 +6,15 @@ from pathlib import Path
 
 from codectk.base.errors import UsageError, WeightsError
 from codectk.pipeline import bundles, wire
-from codectk.pipeline.load import Ready, load
+from codectk.pipeline.codec import Codec
+from codectk.pipeline.load import load
 from codectk.pipeline.recipe import Graph, Part, parse_graph
 from codectk.plugins import discover
 from codectk.weights.bundle import SUFFIX, read_bundle
 from codectk.weights.bundle_store import find_bundle
 
 
-def ready_of(graph: Graph, device: str = "cpu") -> Ready:
+def ready_of(graph: Graph, device: str = "cpu") -> Codec:
     """The codec of a recipe, ready to code.
 
     The weights are a bundle, by path or by its name in the store, or a safetensors file. Files made with the latter
@@ -34,7 +35,7 @@ def ready_of(graph: Graph, device: str = "cpu") -> Ready:
             raise UsageError(
                 f"{graph.where} names no weights, and a codec made of parts has none of its own; {advice(graph)}"
             )
-        return load(graph.codec.name, device)
+        return load(graph.codec.name, device=device)
     path = graph.at_weights
     if not path.exists():
         if path.suffix or find_bundle(graph.weights) is None:
@@ -43,12 +44,12 @@ def ready_of(graph: Graph, device: str = "cpu") -> Ready:
     if path.suffix == SUFFIX:
         return _of_bundle(graph, str(path), device)
     if graph.codec is not None:
-        return load(graph.codec.name, device, weights=path)
-    codec = bundles.hybrids().load(graph, path, device)
-    wire.check(codec)
+        return load(graph.codec.name, device=device, weights=path)
+    stages = bundles.hybrids().load(graph, path, device)
+    wire.check(stages)
     owners = {record.name: record.distribution for record in discover.discover()}
     needs = tuple(dict.fromkeys(owners[plugin] for plugin in graph.plugins))
-    return Ready(codec, graph.card().without(codec.without_knobs), " ".join(needs), needs)
+    return Codec(stages, graph.card().without(stages.without_knobs), " ".join(needs), needs, device)
 
 
 def advice(graph: Graph) -> str:
@@ -61,7 +62,7 @@ def advice(graph: Graph) -> str:
     )
 
 
-def _of_bundle(graph: Graph, name: str, device: str) -> Ready:
+def _of_bundle(graph: Graph, name: str, device: str) -> Codec:
     bundle = read_bundle(name) if name.endswith(SUFFIX) else find_bundle(name)
     if bundle is None:
         raise WeightsError(f"There is no bundle '{name}'.")
@@ -73,7 +74,7 @@ def _of_bundle(graph: Graph, name: str, device: str) -> Ready:
                 f"{graph.where}: the weights {graph.weights} are for another recipe: "
                 f"[{slot}] is {_told(ours.get(slot))} here and {_told(theirs.get(slot))} there."
             )
-    return load(name, device)
+    return load(name, device=device)
 
 
 def _named(graph: Graph) -> dict[str, Part]:

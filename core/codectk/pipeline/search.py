@@ -1,20 +1,87 @@
-"""The knob value that makes a file of a wanted size, searched over complete files."""
+"""Files that are searched for: of a wanted size among values of the rate knob, the most faithful among seeds."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Container
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from codectk.base.errors import TargetError, UsageError
-from codectk.base.progress import Progress, silent
+from codectk.base.progress import Progress, reporting, silent
 from codectk.bitstream.knobs import quantize_knob
+from codectk.bitstream.reader import read
+from codectk.pipeline.decode import decode_settings
 from codectk.pipeline.encode import Encoding
-from codectk.spec.card import Knob, Number
+from codectk.spec.card import CodecCard, Knob, Number
+
+if TYPE_CHECKING:
+    from codectk.pipeline.codec import Codec
+
+SEED = "seed"
+"""The knob whose values are tried for the most faithful picture."""
 
 MAX_ENCODES = 8
 """Most complete files made in one search."""
 
 TOLERANCE = 0.02
 """How far from the target, as a fraction of it, a file may be to end the search."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What the file of a picture is to be: of a size, or the most faithful of several, or just what the knobs say.
+
+    The fields are arguments of `Codec.encode`.
+    """
+
+    target_bpp: float | None = None
+    target_bytes: float | None = None
+    strict: bool = False
+    best_of: int | None = None
+
+    def check(self, codec: Codec, knobs: Container[str]) -> None:
+        """Check what can be checked before a picture is prepared, which may take long.
+
+        Args:
+            codec: what shall make the file.
+            knobs: names of those that are given.
+
+        Raises:
+            UsageError: the arguments contradict each other, or the codec cannot do it.
+        """
+        targets = {"target_bpp": self.target_bpp, "target_bytes": self.target_bytes}
+        given = {name: value for name, value in targets.items() if value is not None}
+        if len(given) == 2:
+            raise UsageError("Give target_bpp or target_bytes, not both.")
+        if self.strict and not given:
+            raise UsageError("strict has a meaning only together with a target size.")
+        for name, value in given.items():
+            if (
+                isinstance(value, bool)
+                or not isinstance(value, int | float)
+                or not (math.isfinite(value) and value > 0)
+            ):
+                raise UsageError(f"{name} must be a positive number, not {value!r}.")
+        if self.best_of is not None:
+            check_tries(self.best_of)
+            if given:
+                raise UsageError("Give a target size or best_of, not both.")
+            check_codec(codec)
+        rate = codec.card.rate_knob
+        if given and rate is not None and rate.name in knobs:
+            raise UsageError(f"A target size and {rate.name} contradict each other; give one of them.")
+
+    def file(self, encoding: Encoding, progress: Progress = silent) -> bytes:
+        """Make the file of a prepared picture."""
+        if self.best_of is not None:
+            return encode_best(encoding, self.best_of, progress=progress)
+        target = self.target_bytes
+        if self.target_bpp is not None:
+            target = self.target_bpp * encoding.picture.width * encoding.picture.height / 8
+        if target is None:
+            return encoding.file()
+        return encode_to_target(encoding, target, strict=self.strict, progress=progress)
 
 
 def encode_to_target(
@@ -39,12 +106,83 @@ def encode_to_target(
         UsageError: the target is not a positive number, or the codec has no rate knob.
         TargetError: the target is outside what the codec can reach for this picture; the sentence names the range.
     """
-    knob, start = encoding.ready.card.rate_knob, encoding.rate
+    knob, start = encoding.codec.card.rate_knob, encoding.rate
     if knob is None or start is None:
-        raise UsageError(f"Codec '{encoding.ready.codec.id}' has no rate knob, so a size cannot be asked of it.")
+        raise UsageError(f"Codec '{encoding.codec.stages.id}' has no rate knob, so a size cannot be asked of it.")
     if not (math.isfinite(target_bytes) and target_bytes > 0):
         raise UsageError(f"A target size must be a positive number of bytes, not {target_bytes}.")
     return _Search(encoding, knob, target_bytes, strict, progress).run(start)
+
+
+def encode_best(encoding: Encoding, tries: int, *, progress: Progress = silent) -> bytes:
+    """Make the file whose decoded picture is closest to the original, among seeds that follow each other.
+
+    The latents are made once and painted with each seed, all other knobs of the decoder as they are by default; the
+    analysis says how far each picture is from the original. The file is that of an ordinary encoding with the seed of
+    the smallest distance (of equal ones the first), so it grows by the bytes of a seed at most.
+
+    Args:
+        encoding: a prepared picture; its seed, or the card's default, is the first to be tried. Behind the knob's
+            largest value follows its smallest.
+        tries: how many seeds, at least 1.
+        progress: told after each try with its seed and distance, and in between of the steps that a synthesis reports,
+            as if those of all tries were one work.
+
+    Returns:
+        The bytes of a `.ctk` file, with the seed.
+
+    Raises:
+        UsageError: as `check_tries` and `check_codec`.
+    """
+    check_tries(tries)
+    check_codec(encoding.codec)
+    knob = seed_knob(encoding.codec.card)
+    first, count = int(encoding.knobs.get(SEED, knob.default)), int(knob.maximum - knob.minimum) + 1
+    seeds = [int(knob.minimum + (first - knob.minimum + number) % count) for number in range(min(tries, count))]
+    pictures = decode_settings(read(encoding.file()), encoding.codec, [{SEED: seed} for seed in seeds])
+    work = _Work(progress, len(seeds))
+    distances: dict[int, float] = {}
+    for seed in seeds:
+        with reporting(work.step):
+            picture = next(pictures)
+        distances[seed] = encoding.distance(picture)
+        work.tried(seed, distances[seed])
+    return encoding.advising(SEED, min(seeds, key=lambda seed: distances[seed])).file()
+
+
+def check_tries(tries: object) -> None:
+    """Check a number of tries.
+
+    Raises:
+        UsageError: it is no whole number of at least 1.
+    """
+    if isinstance(tries, bool) or not isinstance(tries, int) or tries < 1:
+        raise UsageError(f"The number of seeds to try must be a whole number of at least 1, not {tries!r}.")
+
+
+def seed_knob(card: CodecCard) -> Knob:
+    """The knob of a codec whose values can be tried.
+
+    Raises:
+        UsageError: it has none.
+    """
+    knob = card.knobs.get(SEED)
+    if knob is None or not knob.coded or knob.side != "decoder" or knob.type != "int":
+        raise UsageError(
+            f"Codec '{card.name}' has no seed that its files carry for the decoder, so there is nothing to try."
+        )
+    return knob
+
+
+def check_codec(codec: Codec) -> None:
+    """Check that a codec can be asked for the best of several seeds.
+
+    Raises:
+        UsageError: it has no such seed, or its analysis cannot tell how faithful a picture is.
+    """
+    seed_knob(codec.card)
+    if codec.stages.can.compare is None:
+        raise UsageError(f"Codec '{codec.stages.id}' cannot tell which of several pictures is closest to the original.")
 
 
 class _Search:
@@ -117,7 +255,7 @@ class _Search:
             self._try(self._settle(value))
         sizes = sorted(map(len, self._files.values()))
         raise TargetError(
-            f"Codec '{self._encoding.ready.codec.id}' cannot make a file of {self._target:.0f} bytes from this "
+            f"Codec '{self._encoding.codec.stages.id}' cannot make a file of {self._target:.0f} bytes from this "
             f"picture; {self._knob.name} {self._knob.minimum:g} to {self._knob.maximum:g} gives "
             f"{sizes[0]} to {sizes[-1]} bytes."
         )
@@ -141,3 +279,20 @@ def _share(near: tuple[float, float], far: tuple[float, float], old: tuple[float
         return 0.5
     share = f1 / (f2 - f1) * f3 / (f2 - f3) + (x3 - x1) / (x2 - x1) * f1 / (f3 - f1) * f2 / (f3 - f2)
     return min(0.98, max(0.02, share))
+
+
+class _Work:
+    """Tries, and the steps within them, as one work."""
+
+    def __init__(self, progress: Progress, tries: int) -> None:
+        self._progress, self._tries = progress, tries
+        self._finished, self._steps = 0, 1
+
+    def step(self, done: int, total: int | None = None, **fields: object) -> None:
+        if total:
+            self._steps = total
+            self._progress(self._finished * total + done, self._tries * total, **fields)
+
+    def tried(self, seed: int, distance: float) -> None:
+        self._finished += 1
+        self._progress(self._finished * self._steps, self._tries * self._steps, seed=seed, distance=distance)

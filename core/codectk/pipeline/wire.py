@@ -27,18 +27,11 @@ def check(codec: Stages) -> None:
     _callable(codec, "analysis", "__call__")
     _callable(codec, "entropy_model", "code")
     _callable(codec, "synthesis", "__call__")
-    _callable(codec, "backend", "from_pixels")
-    _callable(codec, "backend", "to_pixels")
+    for method in ("from_pixels", "to_pixels", "to_numpy", "batch", "guard", "meter"):
+        _callable(codec, "backend", method)
     for optional in ("conditioning", "post"):
         if getattr(codec, optional) is not None:
             _callable(codec, optional, "__call__")
-    if hasattr(codec.analysis, "prepare") != hasattr(codec.analysis, "finish"):
-        raise ContractError(f"The analysis of codec '{codec.id}' offers only one of prepare and finish; it needs both.")
-    for judges in ("outside", "distance"):
-        if hasattr(codec.analysis, judges) and not hasattr(codec.analysis, "prepare"):
-            raise ContractError(
-                f"The analysis of codec '{codec.id}' offers {judges} without prepare, which it judges by."
-            )
     if codec.align is not None:
         _callable(codec, "align", "__call__")
 
@@ -46,9 +39,8 @@ def check(codec: Stages) -> None:
     given = _declared(codec, "entropy_model", "gives")
     _fit(codec, "analysis", produced, "entropy model", _declared(codec, "entropy_model", "needs"))
     _fit(codec, "entropy model", given, "synthesis", _declared(codec, "synthesis", "needs"))
-    revealed: Sequence[LatentSpec] = ()
-    if hasattr(codec.synthesis, "features"):
-        revealed = _declared(codec, "synthesis", "reveals")
+    reveals = codec.can.reveal is not None
+    revealed = _declared(codec, "synthesis", "reveals") if reveals else ()
     if codec.post is not None:
         _fit(codec, "decoder side", (*given, *revealed), "post stage", _declared(codec, "post", "needs"))
     for spec in (*produced, *given, *revealed):

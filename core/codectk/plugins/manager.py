@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -93,37 +92,37 @@ def find_codec(codec: str, *, distribution: str = "") -> tuple[CodecCard, Plugin
 
 
 def codec(
-    name: str, device: str = "cpu", *, distribution: str = "", weights: str | bytes | Path | None = None
+    name: str, device: str = "cpu", *, distribution: str = "", weights: str | bytes | Path | Found | None = None
 ) -> tuple[Stages, CodecCard, PluginRecord]:
-    """Build a codec, or return the one built before: the last four are kept.
+    """Build a codec's stages, with its card and its plugin.
 
     Args:
         name: codec name.
         device: "cpu", "cuda", "cuda:1", ...
         distribution: what a file's header says offers it, for the message if it is missing.
         weights: None for the plugin's own; else as in `weights.find.find`, a name or a hash, a header's four bytes,
-            or the path of a weights file.
+            or the path of a weights file; or what that found.
 
     Raises:
-        PluginError: missing, broken or incompatible, or it built something else than a codec.
+        PluginError: missing, broken or incompatible, or it built something else than stages.
         UsageError: the plugin's own weights are the only ones it can use.
         WeightsAbsentError: a package on the index has weights that are not here yet.
         WeightsError: there are no such weights, they are another codec's, or as the plugin raises it.
     """
     card, record = find_codec(name, distribution=distribution)
-    # What lies at a path may change between two calls; its hash does not.
-    named = find(weights, name, record.package) if isinstance(weights, Path) else weights
-    return _build(name, device, record, named), card, record
-
-
-def codec_of_file(name: str, device: str, path: Path) -> Stages:
-    """Build a codec with the weights of a file that need not stay; it is not kept.
-
-    Raises:
-        As `codec`.
-    """
-    _, record = find_codec(name)
-    return _build.__wrapped__(name, device, record, find(path, name, record.package))
+    try:
+        found = weights if weights is None or isinstance(weights, Found) else find(weights, name, record.package)
+        path = None if found is None else found.path
+        built = _load(record).call("codectk_codec", name=name, device=device, weights=path)
+    except WeightsAbsentError as error:
+        raise error.for_codec(name) from error
+    if built is None:
+        raise PluginBrokenError(f"{_name(record)} lists codec '{name}' in its card but did not build it.")
+    if not isinstance(built, Stages):
+        raise PluginBrokenError(f"{_name(record)} built a {type(built).__name__} instead of Stages for '{name}'.")
+    if found is not None and not built.weights_hash.startswith(found.sha256):
+        raise UsageError(f"Codec '{name}' of {record.owner} cannot use the weights {found}: it has only its own.")
+    return built, card, record
 
 
 def import_weights(codec: str, path: Path) -> tuple[Mapping[str, np.ndarray], Mapping[str, str]]:
@@ -157,11 +156,6 @@ def published_weights(codec: str) -> PublishedWeights | None:
     if not isinstance(published, PublishedWeights | None):
         raise PluginBrokenError(f"{_name(record)} gave a {type(published).__name__} as published weights of '{codec}'.")
     return published
-
-
-def forget() -> None:
-    """Drop the codecs kept by `codec`, with the memory they hold."""
-    _build.cache_clear()
 
 
 def network(name: str, options: Mapping[str, Any] | None = None) -> Any:
@@ -243,23 +237,6 @@ def _load(record: PluginRecord) -> LoadedPlugin:
         raise PluginBrokenError(f"{_name(record)} has a wrong hook: {_text(error)}") from error
     trace.watch(manager, record.name)
     return LoadedPlugin(record, manager)
-
-
-@functools.lru_cache(maxsize=4)
-def _build(name: str, device: str, record: PluginRecord, weights: str | bytes | Found | None) -> Stages:
-    try:
-        found = weights if weights is None or isinstance(weights, Found) else find(weights, name, record.package)
-        path = None if found is None else found.path
-        built = _load(record).call("codectk_codec", name=name, device=device, weights=path)
-    except WeightsAbsentError as error:
-        raise error.for_codec(name) from error
-    if built is None:
-        raise PluginBrokenError(f"{_name(record)} lists codec '{name}' in its card but did not build it.")
-    if not isinstance(built, Stages):
-        raise PluginBrokenError(f"{_name(record)} built a {type(built).__name__} instead of Stages for '{name}'.")
-    if found is not None and not built.weights_hash.startswith(found.sha256):
-        raise UsageError(f"Codec '{name}' of {record.owner} cannot use the weights {found}: it has only its own.")
-    return built
 
 
 def _offers(records: list[PluginRecord]) -> list[tuple[CodecCard, PluginRecord]]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from codectk.base.types import Context
 from codectk.spec.stages import LatentSpec
 
 
+@runtime_checkable
 class Adapter(Protocol):
     """Makes stages of a recipe fit that do not fit by themselves; a recipe names it under [adapters].
 

@@ -11,12 +11,16 @@ numpy arrays); the core passes them on without looking inside.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from codectk.base.errors import UsageError
 from codectk.base.types import Context
+from codectk.spec.capabilities import Align, Capabilities, capabilities
 
 LatentKind = Literal["gaussian", "factorized", "labels", "bytes"]
 
@@ -88,79 +92,6 @@ class Analysis(Protocol):
     def __call__(self, x: Any, condition: Any, ctx: Context) -> Mapping[str, Any]: ...
 
 
-class SplitAnalysis(Analysis, Protocol):
-    """An analysis in two parts, so that a search for a file size runs the costly one once.
-
-    When encoding, `prepare` and the conditioning stage never see the rate knob: it is absent from their `ctx.knobs`.
-    `self(x, condition, ctx)` equals `self.finish(self.prepare(x, condition, ctx), ctx)`.
-    """
-
-    def prepare(self, x: Any, condition: Any, ctx: Context) -> Any:
-        """Do all that does not depend on the rate knob."""
-        ...
-
-    def finish(self, prepared: Any, ctx: Context) -> Mapping[str, Any]:
-        """Make the values for the rate knob in `ctx`."""
-        ...
-
-
-class JudgingAnalysis(SplitAnalysis, Protocol):
-    """A split analysis that can tell whether a picture is of the kind that the codec was made for."""
-
-    def outside(self, prepared: Any, ctx: Context) -> str | None:
-        """Say why a picture lies outside the codec's domain.
-
-        Called once when encoding, with what `prepare` made and its `ctx`. The sentence becomes a remark, or an
-        error for who asked for that (`--strict-domain`).
-
-        Returns:
-            A sentence for a person, or None for a picture inside the domain.
-        """
-        ...
-
-
-class ComparingAnalysis(SplitAnalysis, Protocol):
-    """A split analysis that can tell how far a painted picture is from the one that it prepared.
-
-    For `codectk encode --best-of`, which paints with several seeds and keeps the one with the smallest distance.
-    """
-
-    def distance(self, prepared: Any, painted: Any, ctx: Context) -> float:
-        """How unlike two pictures are.
-
-        Args:
-            prepared: what `prepare` made of the original, see there.
-            painted: a decoded picture just as `prepare` gets originals: in the codec's array world, RGB in [0, 1] in
-                steps of 1/255, padded to the codec's stride.
-            ctx: that of `prepare`.
-
-        Returns:
-            A finite number in any unit, smaller for a picture that is closer.
-        """
-        ...
-
-
-class Align(Protocol):
-    """Frames a picture as its codec wants it, before anything else is done to it; `Stages.align`.
-
-    The framed picture is the one that the file describes. `codectk encode --aligned` skips it.
-    """
-
-    def __call__(self, pixels: np.ndarray) -> np.ndarray:
-        """Frame a picture.
-
-        Args:
-            pixels: uint8 (H, W, 3) RGB, upright.
-
-        Returns:
-            uint8 (h, w, 3) RGB of any size, or `pixels` itself.
-
-        Raises:
-            InputError: what the codec is for is not in the picture; one sentence.
-        """
-        ...
-
-
 class EntropyModel(Protocol):
     """One coding program, written once. Declares which latents it needs and gives back."""
 
@@ -183,23 +114,10 @@ class Synthesis(Protocol):
     def __call__(self, latents: Mapping[str, Any], ctx: Context) -> Any: ...
 
 
-class RevealingSynthesis(Synthesis, Protocol):
-    """A synthesis that shows inner features to the post stage, such as the input of its last layer.
-
-    `features` runs first; `self(latents, ctx)` then finds the features among the latents and finishes the picture. An
-    optional attribute `last` is the module that does so.
-    """
-
-    reveals: tuple[LatentSpec, ...]
-
-    def features(self, latents: Mapping[str, Any], ctx: Context) -> Mapping[str, Any]: ...
-
-
 class Post(Protocol):
     """A decoder-side stage after synthesis with a knob of its own, such as output residual prediction.
 
-    `needs` may name latents and the features that the synthesis reveals; `latents` holds both. An optional method
-    `attach(synthesis)` is called once when a recipe puts the stage behind a synthesis of another codec.
+    `needs` may name latents and the features that the synthesis reveals; `latents` holds both.
     """
 
     needs: tuple[LatentSpec, ...]
@@ -208,7 +126,7 @@ class Post(Protocol):
 
 
 class Backend(Protocol):
-    """Carries pixels into the codec's array world and back.
+    """Carries pixels into the codec's array world and back, and guards what runs there; inherit `NumpyBackend`.
 
     Pixels are float32 (H, W, 3) RGB in [0, 1]; `to_pixels` may return values outside, the core clips.
     """
@@ -217,15 +135,52 @@ class Backend(Protocol):
 
     def to_pixels(self, x: Any) -> np.ndarray: ...
 
+    def to_numpy(self, array: Any) -> np.ndarray:
+        """An array of this world, such as a latent, in memory of the host."""
+        ...
+
+    def batch(self, pixels: np.ndarray) -> Any:
+        """Pictures (B, H, W, 3) as one array (B, 3, H, W) of this world."""
+        ...
+
+    def guard(self, *, gradients: bool = False) -> AbstractContextManager[object]:
+        """Within it stages run: nothing that the host program set for its own arrays changes what they make.
+
+        Args:
+            gradients: record what is needed for gradients.
+        """
+        ...
+
+    def meter(self) -> Any:
+        """A `SymbolCoder` of this world that counts bits with gradients.
+
+        Raises:
+            UsageError: this world has no gradients.
+        """
+        ...
+
 
 class NumpyBackend:
     """Pixels are the arrays: for codecs without torch."""
 
-    def from_pixels(self, pixels: np.ndarray) -> np.ndarray:
+    def from_pixels(self, pixels: np.ndarray) -> Any:
         return pixels
 
-    def to_pixels(self, x: np.ndarray) -> np.ndarray:
-        return x
+    def to_pixels(self, x: Any) -> np.ndarray:
+        pixels: np.ndarray = x
+        return pixels
+
+    def to_numpy(self, array: Any) -> np.ndarray:
+        return np.asarray(array)
+
+    def batch(self, pixels: np.ndarray) -> Any:
+        return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+
+    def guard(self, *, gradients: bool = False) -> AbstractContextManager[object]:
+        return np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
+
+    def meter(self) -> Any:
+        raise UsageError("A codec without torch has no gradients.")
 
 
 @dataclass(frozen=True)
@@ -243,6 +198,7 @@ class Stages:
             trained for one rate. Nobody can turn them and no file carries them.
         layered: the entropy model calls `coder.layer`, so files may be cut after any layer.
         align: frames pictures for the codec, or None for one that takes them as they are.
+        network: what owns the weights, a torch module, or None for a codec without one.
     """
 
     id: str
@@ -258,3 +214,13 @@ class Stages:
     without_knobs: frozenset[str] = frozenset()
     layered: bool = False
     align: Align | None = None
+    network: Any = field(default=None, compare=False, repr=False)
+
+    @cached_property
+    def can(self) -> Capabilities:
+        """What these stages can do beyond their calls.
+
+        Raises:
+            ContractError: a stage offers half of an ability, or something whose name is a near miss.
+        """
+        return capabilities(self)

@@ -61,8 +61,8 @@ class CodecConformance(PortableConformance, LayerConformance, EditConformance):
         assert info.codec_distribution == ready.distribution
         assert info.bytes == len(data)
         assert info.bpp == len(data) * 8 / (56 * 40)
-        assert info.weights_hash == ready.codec.weights_hash[:8]
-        assert info.portable == ready.codec.portable
+        assert info.weights_hash == ready.stages.weights_hash[:8]
+        assert info.portable == ready.stages.portable
         assert set(info.knobs) == {k.name for k in ready.card.knobs.values() if k.coded and k.side == "encoder"}
         api.verify(data)
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from codectk.bitstream.reader import read
+from codectk.pipeline.codec import Codec
 from codectk.pipeline.decode import decode_latents
-from codectk.pipeline.load import Ready, load_for
+from codectk.pipeline.load import load_for
 
 
-def latents_digest(data: bytes, ready: Ready | None = None) -> str:
+def latents_digest(data: bytes, ready: Codec | None = None) -> str:
     """sha256 (hex) over the latents of a file in the order of their names, as little-endian float32.
 
     Args:

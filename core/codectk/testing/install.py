@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from codectk.plugins import manager
+from codectk.pipeline.load import forget
 
 
 @contextmanager
@@ -59,4 +59,4 @@ def _write_dist_info(folder: Path, table: dict[str, object]) -> None:
 
 def _refresh() -> None:
     importlib.invalidate_caches()
-    manager.forget()
+    forget()

@@ -45,7 +45,7 @@ class LayerConformance(CodecSubject):
             assert encoder.finish() == payloads[: layers + 1]
 
     def test_layers_are_asked_of_layered_codecs_only(self) -> None:
-        if self.ready().codec.layered:
+        if self.ready().stages.layered:
             for wrong in (-1, 0.5, True):
                 with pytest.raises(UsageError, match="number of layers"):
                     api.decode(self.small_file(), layers=wrong)  # type: ignore[arg-type]
@@ -56,7 +56,7 @@ class LayerConformance(CodecSubject):
 
     def layered_file(self) -> bytes:
         """The small file, which must have layers if the codec has."""
-        if not self.ready().codec.layered:
+        if not self.ready().stages.layered:
             pytest.skip(f"codec '{self.codec}' has no layers")
         data = self.small_file()
         assert len(api.info(data).layers) > 1, "the file of these tests has one layer only; choose other 'knobs'"

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from codectk import api
-from codectk.pipeline.load import Ready, load
+from codectk.pipeline.codec import Codec
+from codectk.pipeline.load import load
 from codectk.spec.card import Knob, Number
 from codectk.testing import pictures
 
@@ -31,11 +32,11 @@ class CodecSubject:
         """A picture of the codec's domain, uint8 (height, width, 3); override for faces and the like."""
         return pictures.scene(height, width)
 
-    def ready(self) -> Ready:
+    def ready(self) -> Codec:
         return load(self.codec)
 
     def aligned(self) -> bool:
-        return self.ready().codec.align is not None
+        return self.ready().stages.align is not None
 
     def encode(self, image: NDArray[np.uint8] | Image.Image, **knobs: Any) -> bytes:
         return api.encode(image, self.codec, aligned=self.aligned(), **{**self.knobs, **knobs})

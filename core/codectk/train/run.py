@@ -10,7 +10,7 @@ from typing import Any
 
 from codectk.base.atomic import make_folder
 from codectk.base.errors import UsageError
-from codectk.nn.memory import keep_freed_memory
+from codectk.base.memory import keep_freed_memory
 from codectk.train.bar import Bar
 from codectk.train.checkpoint import load_checkpoint
 from codectk.train.data import Crops

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from codectk.base.types import Context
 from codectk.nn.coders import Meter
 from codectk.pipeline import wire
-from codectk.pipeline.stages import forward
+from codectk.pipeline.program import forward
 from codectk.train import draws
 from codectk.train.adversary import Adversary
 from codectk.train.data import Crops

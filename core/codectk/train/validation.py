@@ -18,7 +18,7 @@ from codectk.nn.storage import install, to_arrays
 from codectk.picture.convert import to_float, to_uint8
 from codectk.picture.pad import crop, pad
 from codectk.picture.read import read_picture
-from codectk.pipeline.stages import forward
+from codectk.pipeline.program import forward
 from codectk.spec.card import CodecCard
 from codectk.train.data import list_pictures
 from codectk.train.losses import RateDistortion

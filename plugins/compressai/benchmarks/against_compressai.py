@@ -30,9 +30,7 @@ from codectk.bitstream.reader import read  # noqa: E402
 from codectk.metrics.psnr import psnr  # noqa: E402
 from codectk.picture.read import read_picture  # noqa: E402
 from codectk.pipeline.decode import decode_latents  # noqa: E402
-from codectk.pipeline.encode import encode_picture  # noqa: E402
-from codectk.pipeline.load import load  # noqa: E402
-from codectk.plugins import manager  # noqa: E402
+from codectk.pipeline.load import forget, load  # noqa: E402
 from codectk.plugins.importing import import_file  # noqa: E402
 from codectk_compressai.library import model_class  # noqa: E402
 from codectk_compressai.presets import ARCHITECTURES, PRESETS  # noqa: E402
@@ -80,16 +78,16 @@ def row(architecture: str, model: Any, picture: Path, folder: Path, level: int |
     if not checkpoint.exists():
         torch.save({"state_dict": model.state_dict()}, checkpoint)
         import_file(name, checkpoint)
-    manager.forget()
+    forget()
     ready, source = load(name), read_picture(picture)
     knobs = {} if level is None else {"quality": 100 * level / 7}
-    data, encoding = timed(lambda: encode_picture(ready, source, knobs))
+    data, encoding = timed(lambda: ready.encode(source, **knobs))
     container = read(data)
 
     def decode() -> tuple[Any, Tensor]:
         latents = decode_latents(container, ready)
-        height, width = (-(-side // ready.codec.stride) * ready.codec.stride for side in source.pixels.shape[:2])
-        return latents, ready.codec.synthesis(latents, Context(height, width, knobs))
+        height, width = (-(-side // ready.stages.stride) * ready.stages.stride for side in source.pixels.shape[:2])
+        return latents, ready.stages.synthesis(latents, Context(height, width, knobs))
 
     (_, mine), decoding = timed(decode)
     x = torch.from_numpy(source.pixels).permute(2, 0, 1)[None] / 255

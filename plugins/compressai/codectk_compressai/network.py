@@ -12,7 +12,7 @@ import torch
 from codectk.base.errors import WeightsError
 from codectk.coding.tables import Tables
 from codectk.nn.backend import TorchBackend, move
-from codectk.nn.memory import keep_freed_memory
+from codectk.nn.guard import guard
 from codectk.spec.stages import EntropyModel, LatentSpec, Stages
 from codectk.weights.store import sha256_of
 from codectk.weights.tensors import load_tensors
@@ -42,10 +42,10 @@ def build(preset: Preset, path: Path, device: str) -> Stages:
     """
     arrays = load_tensors(path)
     state = {name: torch.from_numpy(value) for name, value in arrays.items() if not name.startswith(tables.PREFIX)}
-    model = make_model(preset, state, str(path))
-    keep_freed_memory()
-    move(model, device)
-    return wire(preset, model, tables.unpack(arrays), sha256_of(path), device)
+    with guard(building=True):
+        model = make_model(preset, state, str(path))
+        move(model, device)
+        return wire(preset, model, tables.unpack(arrays), sha256_of(path), device)
 
 
 def make_model(preset: Preset, state: Mapping[str, torch.Tensor], where: str) -> Any:
@@ -89,6 +89,7 @@ def wire(preset: Preset, model: Any, own: Mapping[str, Tables], weights_hash: st
         entropy_model=program,
         synthesis=Synthesis(model, (y,)),
         backend=TorchBackend(device),
+        network=model,
     )
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from codectk.pipeline.load import forget
+
 SMALL = (16, 24)
 """N and M."""
 
@@ -19,12 +21,11 @@ SMALL = (16, 24)
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty store."""
-    from codectk.plugins import manager
 
     monkeypatch.setenv("CODECTK_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("CODECTK_OFFLINE", raising=False)
     yield tmp_path / "home"
-    manager.forget()
+    forget()
 
 
 @pytest.fixture(scope="session")

@@ -43,7 +43,7 @@ def theirs(model: Any, picture: np.ndarray, level: int | None) -> tuple[int, tor
 
 def ours(name: str, picture: np.ndarray, knobs: dict[str, float]) -> tuple[int, torch.Tensor]:
     """Bytes of our payload, and the picture as floats."""
-    container, codec = read(api.encode(picture, name, **knobs)), load(name).codec
+    container, codec = read(api.encode(picture, name, **knobs)), load(name).stages
     latents = decode_latents(container, load(name))
     return len(container.payloads("LATS")[0]), codec.synthesis(latents, Context(*picture.shape[:2], knobs))
 

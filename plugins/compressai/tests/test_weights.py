@@ -18,7 +18,7 @@ from compressai.zoo import image
 from codectk import api
 from codectk.base.errors import WeightsError
 from codectk.cli import main
-from codectk.plugins import manager
+from codectk.pipeline.load import forget
 from codectk.plugins.importing import import_file
 from codectk.plugins.pulling import pull
 from codectk.testing.pictures import scene
@@ -48,7 +48,7 @@ def test_of_several_weights_one_is_chosen_and_files_find_theirs(lively: Callable
         import_file(CODEC, tmp_path / f"{name}.pth")
         if name == "one":
             first = api.encode(PICTURE, CODEC)
-            manager.forget()
+            forget()
     with pytest.raises(WeightsError, match=r"several weights: one-\w{8}, two-\w{8}; choose with --weights"):
         api.encode(PICTURE, CODEC)
     second = api.encode(PICTURE, CODEC, weights="two")

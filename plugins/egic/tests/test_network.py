@@ -15,7 +15,7 @@ from codectk.nn.coders import Meter
 from codectk.nn.exact import ExactConv2d
 from codectk.nn.storage import install, to_arrays
 from codectk.pipeline import wire
-from codectk.pipeline.stages import analyze, code, forward, synthesize
+from codectk.pipeline.program import analyze, code, forward, synthesize
 from codectk.testing.threads import torch_threads
 from codectk_egic.network import Network, build
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from codectk.plugins import manager
+from codectk.pipeline.load import forget
 from codectk.plugins.importing import import_file
 from codectk.testing.conformance import CodecConformance
 from codectk_hsc.generators.library import PRESET, preset_path
@@ -21,9 +21,9 @@ def generator_in_the_store(data: Path, tmp_path_factory: pytest.TempPathFactory)
         patch.setenv("CODECTK_HOME", str(tmp_path_factory.mktemp("home")))
         made = import_file("hsc", data / "weights" / "mobilestylegan_ffhq_fp16.safetensors", PRESET)
         assert made == preset_path()
-        manager.forget()
+        forget()
         yield
-        manager.forget()
+        forget()
 
 
 class TestHsc(CodecConformance):

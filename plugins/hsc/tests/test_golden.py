@@ -17,8 +17,9 @@ import pytest
 import codectk
 from codectk.bitstream.reader import read
 from codectk.nn.preset import load_preset
+from codectk.pipeline.codec import Codec
 from codectk.pipeline.decode import decode_latents
-from codectk.pipeline.load import Ready, card_of
+from codectk.pipeline.load import card_of
 from codectk.testing.corrupt import layer_ends
 from codectk.testing.golden import GoldenFile, latents_digest
 from codectk_hsc.network import build
@@ -28,8 +29,8 @@ pytestmark = pytest.mark.portable
 GOLDEN = GoldenFile(Path(__file__).parent / "golden" / "face-q100.ctk")
 
 
-def heads() -> Ready:
-    return Ready(load_preset("codectk_hsc", "hsc-small", build), card_of("hsc"), "codectk-hsc")
+def heads() -> Codec:
+    return Codec(load_preset("codectk_hsc", "hsc-small", build), card_of("hsc"), "codectk-hsc")
 
 
 def test_the_golden_file_decodes_to_its_latents():

@@ -11,7 +11,7 @@ from codectk.base.errors import InputError, UsageError, WeightsError
 from codectk.base.types import Context
 from codectk.coding.coder import Decoder, Encoder, Meter
 from codectk.nn.storage import to_arrays
-from codectk.pipeline import stages, wire
+from codectk.pipeline import program, wire
 from codectk.spec.stages import Stages
 from codectk.train.lessons import Batch
 from codectk_hsc.encoding import layers_of
@@ -35,7 +35,7 @@ def picture(seed: int = 0) -> torch.Tensor:
 
 def values(codec: Stages, quality: float):
     x = picture()
-    return stages.analyze(codec, x, Context(*SIZE, {"quality": quality}))
+    return program.analyze(codec, x, Context(*SIZE, {"quality": quality}))
 
 
 @pytest.mark.parametrize(("quality", "layers"), [(0, 0), (6.2, 0), (6.3, 1), (50, 4), (93.7, 7), (100, 8)])
@@ -52,20 +52,20 @@ def test_the_same_symbols_at_both_ends(coded: tuple[Network, Stages]):
     for layers, quality in QUALITIES.items():
         encoder, meter = Encoder(), Meter()
         made = values(codec, quality)
-        sent = stages.code(codec, encoder, made, ctx)
-        stages.code(codec, meter, made, ctx)
+        sent = program.code(codec, encoder, made, ctx)
+        program.code(codec, meter, made, ctx)
         payloads = encoder.finish()
         assert len(payloads) == len(meter.by_layer) == layers + 1
         decoder = Decoder(payloads)
-        got = stages.code(codec, decoder, None, ctx)
+        got = program.code(codec, decoder, None, ctx)
         decoder.finish()
         for name in ("core", "y"):
             assert torch.equal(sent[name], got[name])
         sizes.append(sum(map(len, payloads)))
     assert sizes == sorted(sizes)
     for layers in range(4):
-        fewer = stages.code(codec, Decoder(payloads, layers=layers), None, ctx)
-        alone = stages.code(codec, Decoder(payloads[: layers + 1]), None, ctx)
+        fewer = program.code(codec, Decoder(payloads, layers=layers), None, ctx)
+        alone = program.code(codec, Decoder(payloads[: layers + 1]), None, ctx)
         assert torch.equal(fewer["y"], alone["y"])
 
 
@@ -74,19 +74,19 @@ def test_slices_that_are_not_sent_are_predicted(coded: tuple[Network, Stages]):
     network, codec = coded
     made = values(codec, 100)
     first, second = network.config.slices[:2]
-    whole = stages.code(codec, Meter(), made, Context(*SIZE))["y"]
-    part = stages.code(codec, Meter(), {**made, "layers": 1}, Context(*SIZE))["y"]
+    whole = program.code(codec, Meter(), made, Context(*SIZE))["y"]
+    part = program.code(codec, Meter(), {**made, "layers": 1}, Context(*SIZE))["y"]
     assert torch.equal(whole[:, :first], part[:, :first])
     assert not torch.equal(whole[:, first : first + second], part[:, first : first + second])
     # What is predicted for the second slice depends on the first one.
     other = dict(made, y=made["y"] + 3.0, layers=1)
-    assert not torch.equal(stages.code(codec, Meter(), other, Context(*SIZE))["y"][:, first:], part[:, first:])
+    assert not torch.equal(program.code(codec, Meter(), other, Context(*SIZE))["y"][:, first:], part[:, first:])
 
 
 @torch.no_grad()
 def test_pictures_have_the_wanted_size_and_no_slice_gives_the_styles_picture(coded: tuple[Network, Stages]):
     network, codec = coded
-    latents = stages.code(codec, Meter(), values(codec, 0), Context(*SIZE))
+    latents = program.code(codec, Meter(), values(codec, 0), Context(*SIZE))
     synthesis, generator = network.synthesis, network.synthesis.generator
     for size in (SIZE, (64, 64), (20, 16), (100, 130)):
         assert synthesis(latents, Context(*size)).shape == (1, 3, *size)
@@ -111,7 +111,7 @@ def test_an_edit_moves_the_feature_as_the_generator_would(coded: tuple[Network, 
     network, codec = coded
     direction = torch.randn(12, generator=torch.Generator().manual_seed(1))
     monkeypatch.setattr("codectk_hsc.editing.directions.directions", lambda: {"smile": direction, "warmth": direction})
-    latents = stages.code(codec, Meter(), values(codec, 100), Context(*SIZE))
+    latents = program.code(codec, Meter(), values(codec, 100), Context(*SIZE))
     synthesis, generator = network.synthesis, network.synthesis.generator
     styled = synthesis.styled(latents["core"])
     face = synthesis.restored(styled, latents["y"])

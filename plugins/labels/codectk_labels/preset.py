@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from codectk.nn.memory import keep_freed_memory
 from codectk.nn.storage import install, to_arrays
 from codectk.weights.manifest import find_entry
 from codectk.weights.store import resolve
@@ -26,7 +25,6 @@ def load_segmenter(path: Path | None = None) -> Segmenter:
     Raises:
         WeightsError: a file is missing, damaged, or does not fit.
     """
-    keep_freed_memory()
     if path is None:
         path = resolve(find_entry(PACKAGE, PRESET), PACKAGE)
     segmenter = Segmenter()

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from codectk.base.errors import CodectkError
-from codectk.nn.memory import keep_freed_memory
+from codectk.base.memory import keep_freed_memory
 from codectk.train.bar import Bar
 from codectk.train.data import list_pictures
 from codectk.weights.tensors import save_tensors

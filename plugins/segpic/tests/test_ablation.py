@@ -8,7 +8,7 @@ import torch
 from codectk.base.errors import UsageError
 from codectk.base.types import Context
 from codectk.nn.coders import Meter
-from codectk.pipeline.stages import forward, synthesize
+from codectk.pipeline.program import forward, synthesize
 from codectk_segpic.config import LEAVABLE
 from codectk_segpic.layers import SAL
 from codectk_segpic.network import build

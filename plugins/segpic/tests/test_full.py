@@ -14,7 +14,7 @@ from codectk.nn.exact import ExactConv2d
 from codectk.nn.priors import FactorizedPrior, GaussianPrior
 from codectk.nn.storage import install, to_arrays
 from codectk.pipeline import wire
-from codectk.pipeline.stages import forward
+from codectk.pipeline.program import forward
 from codectk.programs.values import value_coder
 from codectk_segpic.checkpoint import PRIORS, canonical_name, load, official_name
 from codectk_segpic.config import FULL

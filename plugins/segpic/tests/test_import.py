@@ -16,8 +16,7 @@ import torch
 from codectk import api
 from codectk.base.errors import ParameterMismatchError, UsageError, WeightsError
 from codectk.bitstream.reader import read
-from codectk.pipeline.load import load, load_for
-from codectk.plugins import manager
+from codectk.pipeline.load import forget, load, load_for
 from codectk.plugins.importing import import_file
 from codectk.testing import pictures
 from codectk.weights import store
@@ -32,9 +31,9 @@ FIRST = "g_sb.0.weight"
 def home(tmp_path, monkeypatch):
     """A store of the test's own, and no codec left over from another test."""
     monkeypatch.setenv("CODECTK_HOME", str(tmp_path / "home"))
-    manager.forget()
+    forget()
     yield
-    manager.forget()
+    forget()
 
 
 @pytest.fixture
@@ -79,13 +78,13 @@ def test_a_file_names_its_weights_and_finds_them(imported):
     info = api.info(data)
     assert info.weights_hash == imported.stem[-8:]
     assert not info.portable and info.knobs == {}
-    manager.forget()
+    forget()
     assert api.decode(data).size == (70, 50)
     assert np.array_equal(np.asarray(api.decode(data)), np.asarray(api.decode(data)))
     for name in ("published", imported.stem, info.weights_hash, store.sha256_of(imported)):
         assert api.encode(picture, weights=name) == data
     imported.unlink()
-    manager.forget()
+    forget()
     with pytest.raises(WeightsError, match=info.weights_hash) as caught:
         api.decode(data)
     assert caught.value.exit_code == 4
@@ -111,13 +110,13 @@ def test_numbers_that_drift_are_noticed(imported):
     data = api.encode(pictures.scene(64, 64), weights="published")
     ready = load_for(read(data).header)
     with torch.no_grad():
-        ready.codec.entropy_model.h_scale_s[8].bias += 0.05  # what another device does, only more of it
+        ready.stages.entropy_model.h_scale_s[8].bias += 0.05  # what another device does, only more of it
     with pytest.raises(ParameterMismatchError, match="non-portable"):
         api.decode(data)
 
 
 def test_what_is_stored_is_all_of_it(imported, state):
-    codec = load("segpic", weights="published").codec
+    codec = load("segpic", weights="published").stages
     assert codec.weights_hash == store.sha256_of(imported)
     for prior, official in checkpoint.PRIORS.items():
         medians = getattr(codec.entropy_model, prior).medians
@@ -236,7 +235,7 @@ def test_our_own_files_go_in_and_out(imported, tmp_path):
     imported.unlink()
     kept = import_file("segpic", copy)
     assert kept.name == f"mine-{store.sha256_of(copy)[:8]}.safetensors"
-    assert load("segpic", weights="mine").codec.weights_hash == store.sha256_of(copy)
+    assert load("segpic", weights="mine").stages.weights_hash == store.sha256_of(copy)
 
 
 @pytest.mark.parametrize("options", [{"config": "huge"}, {"config": "full", "wings": 2}, [], "full"])

@@ -12,7 +12,7 @@ import torch
 
 from codectk.base.types import Context
 from codectk.coding.coder import Decoder, Encoder
-from codectk.plugins import manager
+from codectk.pipeline.load import forget
 from codectk_sgc.colors.coder import ColorCoder
 from codectk_sgc.entropy import load_arrays
 from codectk_sgc.labels.coder import LabelCoder
@@ -127,6 +127,6 @@ def both(published, states) -> Path:
 def own_store(tmp_path, monkeypatch):
     """A weights store of the test's own, and no codec left over from another test."""
     monkeypatch.setenv("CODECTK_HOME", str(tmp_path / "home"))
-    manager.forget()
+    forget()
     yield
-    manager.forget()
+    forget()

@@ -13,8 +13,8 @@ from PIL import Image
 
 from codectk import api
 from codectk.nn.storage import to_arrays
-from codectk.pipeline.load import Ready, load
-from codectk.plugins import manager
+from codectk.pipeline.codec import Codec
+from codectk.pipeline.load import forget, load
 from codectk.testing import CodecConformance
 from codectk.weights import store
 from codectk_sgc.network import build
@@ -47,14 +47,14 @@ def stored(tmp_path_factory: pytest.TempPathFactory):
         metadata = {"codec": "sgc", "config": "full", "options": json.dumps(PUBLISHED)}
         store.save(to_arrays(build(PUBLISHED)), metadata, "published")
         yield
-        manager.forget()
+        forget()
 
 
 @pytest.mark.usefixtures("stored")
 class TestPublished(Sgc):
     weights: ClassVar[str] = "published"
 
-    def ready(self) -> Ready:
+    def ready(self) -> Codec:
         return load(self.codec, weights=self.weights)
 
     def encode(self, image: NDArray[np.uint8] | Image.Image, **knobs: Any) -> bytes:

@@ -12,10 +12,9 @@ import torch
 from codectk.base.progress import reporting
 from codectk.base.types import Context, Picture
 from codectk.bitstream.reader import read
-from codectk.pipeline.best_of import encode_best
-from codectk.pipeline.decode import decode_container
-from codectk.pipeline.encode import Encoding, encode_picture
-from codectk.pipeline.load import Ready
+from codectk.pipeline.codec import Codec
+from codectk.pipeline.encode import Encoding
+from codectk.pipeline.search import encode_best
 from codectk.plugins.manager import find_codec
 from codectk.testing.pictures import scene
 from codectk_sgc.encoder.likeness import Likeness
@@ -32,9 +31,9 @@ def tiny() -> Network:
 
 
 @pytest.fixture
-def ready(tiny: Network) -> Ready:
+def ready(tiny: Network) -> Codec:
     card, record = find_codec("sgc")
-    return Ready(tiny.codec(), card, record.distribution)
+    return Codec(tiny.codec(), card, record.distribution)
 
 
 def tensor(picture: Picture) -> torch.Tensor:
@@ -65,7 +64,7 @@ def test_the_two_parts_of_the_analysis_are_the_whole(tiny: Network):
     assert tiny.analysis.distance(prepared, 1 - x, ctx) > 0.1
 
 
-def test_the_seed_in_the_file_is_the_one_whose_picture_is_closest(ready: Ready):
+def test_the_seed_in_the_file_is_the_one_whose_picture_is_closest(ready: Codec):
     few = {**ready.card.knobs, "steps": replace(ready.card.knobs["steps"], default=5)}
     ready = replace(ready, card=replace(ready.card, knobs=few))
     heard: list[tuple[Any, ...]] = []
@@ -74,15 +73,15 @@ def test_the_seed_in_the_file_is_the_one_whose_picture_is_closest(ready: Ready):
     told = {fields["seed"]: fields["distance"] for _, _, fields in heard if fields}
     assert list(told) == [5, 6, 7] and len(set(told.values())) == 3
     best = min(told, key=told.__getitem__)
-    assert data == encode_picture(ready, SCENE, {"seed": best})
-    assert encoding.distance(decode_container(read(data), ready)) == told[best]
+    assert data == ready.encode(SCENE, seed=best)
+    assert encoding.distance(ready.decode_picture(read(data))) == told[best]
     taken = max(round(5 * few["strength"].default), 1)
     assert heard[-1][:2] == (3 * taken, 3 * taken)
 
 
-def test_every_step_is_reported(ready: Ready):
-    data = encode_picture(ready, SCENE)
+def test_every_step_is_reported(ready: Codec):
+    data = ready.encode(SCENE)
     heard = []
     with reporting(lambda done, total=None, **fields: heard.append((done, total))):
-        decode_container(read(data), ready, {"steps": 6, "strength": 0.5})
+        ready.decode_picture(read(data), steps=6, strength=0.5)
     assert heard == [(1, 3), (2, 3), (3, 3)]

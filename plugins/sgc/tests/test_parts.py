@@ -17,9 +17,8 @@ from codectk.bitstream.chunk import LATENTS
 from codectk.bitstream.reader import read
 from codectk.nn import hybrid
 from codectk.nn.storage import to_arrays
-from codectk.pipeline.decode import decode_container
-from codectk.pipeline.encode import encode_picture
-from codectk.pipeline.load import Ready, load
+from codectk.pipeline.codec import Codec
+from codectk.pipeline.load import load
 from codectk.pipeline.recipe import Graph, load_graph
 from codectk.plugins import manager
 from codectk.testing.pictures import scene
@@ -46,8 +45,8 @@ def tiny() -> Network:
     return build(TINY).eval()
 
 
-def ready(graph: Graph, network: hybrid.Hybrid) -> Ready:
-    return Ready(network.eval().codec("ab" * 32), graph.card(), "", ("codectk-sgc",))
+def ready(graph: Graph, network: hybrid.Hybrid) -> Codec:
+    return Codec(network.eval().codec("ab" * 32), graph.card(), "", ("codectk-sgc",))
 
 
 def test_the_recipe_wires():
@@ -82,7 +81,7 @@ def test_two_coders_in_place_of_one():
     other.load_state_dict(
         {name.replace("entropy_model.labels", "adapters.labels.labels"): v for name, v in network.state_dict().items()}
     )
-    files = [encode_picture(ready(g, n), Picture(SCENE)) for g, n in ((one, network), (two, other))]
+    files = [ready(g, n).encode(Picture(SCENE)) for g, n in ((one, network), (two, other))]
     assert read(files[0]).payloads(LATENTS) == read(files[1]).payloads(LATENTS)
     misfit = load_graph(RECIPE, ["entropy_model.name=sgc.color_coder", "entropy_model.options={reduced = true}",
                                  "adapters.labels.name=sgc.label_coder", *SYNTHESIS])  # fmt: skip
@@ -118,12 +117,12 @@ def test_parts_learn_become_a_bundle_and_code_as_the_codec(tiny: Network, tmp_pa
     with pytest.raises(WeightsError, match=r"codectk weights import sgc-parts\.ctkb"):
         codectk.decode(data)
     own, _, record = manager.codec("sgc", weights=source)
-    codec = Ready(own, manager.find_codec("sgc")[0], record.distribution)
-    file = encode_picture(codec, Picture(SCENE), {"seed": 2})
+    codec = Codec(own, manager.find_codec("sgc")[0], record.distribution)
+    file = codec.encode(Picture(SCENE), seed=2)
     assert read(file).payloads(LATENTS) == read(data).payloads(LATENTS)
     few = {"steps": 4}
     both = ((file, codec), (data, load(str(bundle.path))))
-    painted = [decode_container(read(one), by, few).pixels for one, by in both]
+    painted = [by.decode_picture(read(one), **few).pixels for one, by in both]
     assert painted[0].shape == painted[1].shape == SCENE.shape and not np.array_equal(*painted)
 
 
@@ -149,10 +148,10 @@ def test_parts_of_the_preset_make_its_files_and_pictures():
     network = hybrid.build(graph)
     inherit(network, recipe.stage.weights)
     codec, parts = load("sgc"), ready(graph, network)
-    files = [encode_picture(by, Picture(SCENE)) for by in (codec, parts)]
+    files = [by.encode(Picture(SCENE)) for by in (codec, parts)]
     assert read(files[0]).payloads(LATENTS) == read(files[1]).payloads(LATENTS)
     few = {"steps": 4}
-    pictures = [decode_container(read(file), by, few).pixels for file, by in zip(files, (codec, parts), strict=True)]
+    pictures = [by.decode_picture(read(file), **few).pixels for file, by in zip(files, (codec, parts), strict=True)]
     assert np.abs(pictures[0].astype(int) - pictures[1]).max() <= 1
 
 
@@ -164,7 +163,7 @@ def test_the_segmenter_of_the_preset_says_what_the_encoder_sees():
     labels = stage(x, ctx)
     assert labels.shape == (1, 96, 160) and labels.dtype == torch.int64
     assert labels.min() >= 1 and labels.max() < len(NAMES)
-    coded = load("sgc").codec.analysis(x, None, ctx)["labels"]
+    coded = load("sgc").stages.analysis(x, None, ctx)["labels"]
     assert np.array_equal(majority(labels[0].numpy()), coded + 1)
     two = stage(torch.cat([x, x.flip(-1)]), ctx)
     assert torch.equal(two[0], labels[0]) and (two[1].flip(-1) == labels[0]).float().mean() > 0.99

@@ -14,8 +14,7 @@ import torch
 
 from codectk import api
 from codectk.nn.storage import install
-from codectk.pipeline.load import load
-from codectk.plugins import manager
+from codectk.pipeline.load import forget, load
 from codectk.testing import pictures
 from codectk.weights import store
 from codectk_sgc.config import CONFIGS
@@ -157,7 +156,7 @@ def test_a_file_gives_the_same_picture_twice(imported):
     data = api.encode(picture, codec="sgc", weights="published")
     assert len(data) < 400 and api.info(data).weights_hash == imported.stem[-8:]
     once = np.asarray(api.decode(data, steps=2))
-    manager.forget()
+    forget()
     assert once.shape == (96, 128, 3) and once.std() > 1
     assert np.array_equal(once, np.asarray(api.decode(data, steps=2)))
     other = api.decode(api.encode(picture, codec="sgc", weights="published", seed=1), steps=2)
@@ -165,6 +164,6 @@ def test_a_file_gives_the_same_picture_twice(imported):
 
 
 def test_the_codec_is_that_of_the_stored_file(imported, published):
-    codec = load("sgc", weights="published").codec
+    codec = load("sgc", weights="published").stages
     assert codec.weights_hash == store.sha256_of(imported)
     assert codec.synthesis.config == build(published.options).config

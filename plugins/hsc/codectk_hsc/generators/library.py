@@ -12,7 +12,6 @@ import torch
 
 from codectk.base.errors import WeightsError
 from codectk.nn.backend import move
-from codectk.nn.memory import keep_freed_memory
 from codectk.weights.manifest import WeightsEntry, find_entry
 from codectk.weights.store import resolve
 from codectk.weights.tensors import load_tensors, read_metadata
@@ -66,7 +65,6 @@ def load_generator(path: str | os.PathLike[str], device: str = "cpu") -> Generat
         WeightsError: no such file, or none that names a known architecture and fits it.
         InputError: torch does not know the device.
     """
-    keep_freed_memory()
     kind = read_metadata(path).get(KEY, "")
     if kind not in BUILDERS:
         raise WeightsError(f"{path} is no generator of faces; bring one in with codectk weights import hsc.")

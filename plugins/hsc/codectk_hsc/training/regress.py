@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from codectk.base.errors import CodectkError
-from codectk.nn.memory import keep_freed_memory
+from codectk.base.memory import keep_freed_memory
 from codectk.picture.read import read_picture
 from codectk.train.bar import Bar
 from codectk.train.data import list_pictures

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from codectk.base.errors import UsageError
 from codectk.base.types import Context
-from codectk.nn.memory import keep_freed_memory
 from codectk.nn.storage import install
 from codectk.weights.manifest import find_entry
 from codectk.weights.store import resolve
@@ -55,7 +54,6 @@ def build(options: Mapping[str, Any]) -> Labels:
     """
     if options:
         raise UsageError(f"sgc.segmenter has no option '{next(iter(options))}'; it has none.")
-    keep_freed_memory()
     arrays = load_tensors(resolve(find_entry(PACKAGE, PRESET), PACKAGE), PREFIX)
     segmenter = Segmenter(len(GROUPS))
     install(segmenter, {name.removeprefix(PREFIX): array for name, array in arrays.items()})

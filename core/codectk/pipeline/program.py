@@ -50,10 +50,10 @@ def prepare(codec: Stages, x: Any, ctx: Context) -> Prepared:
             wrongly reads it here fails at once instead of freezing one rate.
     """
     condition = None if codec.conditioning is None else codec.conditioning(x, ctx)
-    split = getattr(codec.analysis, "prepare", None)
+    split = codec.can.split
     if split is None:
         return Prepared(x, condition, None)
-    return Prepared(None, None, split(x, condition, ctx))
+    return Prepared(None, None, split.prepare(x, condition, ctx))
 
 
 def outside(codec: Stages, prepared: Prepared, ctx: Context) -> str | None:
@@ -62,23 +62,23 @@ def outside(codec: Stages, prepared: Prepared, ctx: Context) -> str | None:
     Raises:
         ContractError: the analysis said something else than a sentence.
     """
-    judge = getattr(codec.analysis, "outside", None)
-    remark = None if judge is None else judge(prepared.partial, ctx)
+    judge = codec.can.judge
+    remark = None if judge is None else judge.outside(prepared.partial, ctx)
     if remark is not None and not (isinstance(remark, str) and remark.strip()):
         raise ContractError(f"The analysis of codec '{codec.id}' said {remark!r} of a picture, not a sentence or None.")
     return remark
 
 
 def distance(codec: Stages, prepared: Prepared, painted: Any, ctx: Context) -> float:
-    """How far a painted picture is from a prepared one; for an analysis that `compares`.
+    """How far a painted picture is from a prepared one; for a codec that can compare.
 
     Raises:
         ContractError: the analysis said something else than a finite number.
     """
-    analysis: Any = codec.analysis
-    told = analysis.distance(prepared.partial, painted, ctx)
+    assert codec.can.compare is not None
+    told: object = codec.can.compare.distance(prepared.partial, painted, ctx)
     try:
-        far = float(told)
+        far = float(told)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         far = math.nan
     if not math.isfinite(far):
@@ -88,19 +88,17 @@ def distance(codec: Stages, prepared: Prepared, painted: Any, ctx: Context) -> f
     return far
 
 
-def compares(codec: Stages) -> bool:
-    """Whether the analysis can tell how far a painted picture is from the original."""
-    return hasattr(codec.analysis, "distance")
-
-
 def finish(codec: Stages, prepared: Prepared, ctx: Context) -> Mapping[str, Any]:
     """Turn a prepared picture into values by latent name.
 
     Raises:
         ContractError: the analysis did not make a latent it declares.
     """
-    split = getattr(codec.analysis, "finish", None)
-    values = codec.analysis(prepared.x, prepared.condition, ctx) if split is None else split(prepared.partial, ctx)
+    split = codec.can.split
+    if split is None:
+        values = codec.analysis(prepared.x, prepared.condition, ctx)
+    else:
+        values = split.finish(prepared.partial, ctx)
     return _holds(codec, "analysis", values, codec.analysis.produces)
 
 
@@ -123,10 +121,10 @@ def code(codec: Stages, coder: SymbolCoder, values: Mapping[str, Any] | None, ct
 
 def synthesize(codec: Stages, latents: Mapping[str, Any], ctx: Context) -> Any:
     """Latents to a picture in the codec's array world, through synthesis and the post stage if there is one."""
-    synthesis: Any = codec.synthesis
-    if hasattr(synthesis, "features"):
-        latents = {**latents, **_holds(codec, "synthesis", synthesis.features(latents, ctx), synthesis.reveals)}
-    x = synthesis(latents, ctx)
+    reveal = codec.can.reveal
+    if reveal is not None:
+        latents = {**latents, **_holds(codec, "synthesis", reveal.features(latents, ctx), reveal.reveals)}
+    x = codec.synthesis(latents, ctx)
     return x if codec.post is None else codec.post(x, latents, ctx)
 
 

@@ -12,7 +12,7 @@ from codectk.base.errors import ContractError
 from codectk.base.types import Context
 from codectk.coding.coder import Decoder, Encoder, Meter
 from codectk.coding.tables import Tables
-from codectk.pipeline import stages, wire
+from codectk.pipeline import program, wire
 from codectk.spec.stages import LatentSpec, Stages
 
 Y = LatentSpec("y", None, 1, "factorized")
@@ -69,7 +69,7 @@ def test_forward_runs_all_stages(analysis):
     codec = replace(CODEC, analysis=analysis)
     wire.check(codec)
     meter = Meter()
-    run = stages.forward(codec, X, meter, CTX)
+    run = program.forward(codec, X, meter, CTX)
     assert np.array_equal(run.values["y"], SYMBOLS)
     assert np.array_equal(run.latents["y"], SYMBOLS)
     assert np.array_equal(run.x, SYMBOLS * 10 + 1000 + SYMBOLS)
@@ -78,13 +78,13 @@ def test_forward_runs_all_stages(analysis):
 
 def test_the_same_program_encodes_and_decodes():
     encoder = Encoder()
-    stages.code(CODEC, encoder, stages.analyze(CODEC, X, CTX), CTX)
+    program.code(CODEC, encoder, program.analyze(CODEC, X, CTX), CTX)
     decoder = Decoder(encoder.finish())
-    latents = stages.code(CODEC, decoder, None, CTX)
+    latents = program.code(CODEC, decoder, None, CTX)
     decoder.finish()
     assert np.array_equal(latents["y"], SYMBOLS)
     bare = replace(CODEC, post=None)
-    assert np.array_equal(stages.synthesize(bare, latents, CTX), SYMBOLS * 10)
+    assert np.array_equal(program.synthesize(bare, latents, CTX), SYMBOLS * 10)
 
 
 def test_a_codec_without_conditioning_gets_none():
@@ -94,12 +94,12 @@ def test_a_codec_without_conditioning_gets_none():
         def __call__(self, x: Any, condition: Any, ctx: Context) -> Any:
             return {"y": x, "condition": condition}
 
-    assert stages.analyze(replace(CODEC, conditioning=None, analysis=Sees()), X, CTX)["condition"] is None
+    assert program.analyze(replace(CODEC, conditioning=None, analysis=Sees()), X, CTX)["condition"] is None
 
 
 def test_prepared_drops_what_a_split_analysis_has_taken():
-    assert stages.prepare(replace(CODEC, analysis=SplitAnalysis()), X, CTX).x is None
-    assert stages.prepare(CODEC, X, CTX).x is X
+    assert program.prepare(replace(CODEC, analysis=SplitAnalysis()), X, CTX).x is None
+    assert program.prepare(CODEC, X, CTX).x is X
 
 
 @pytest.mark.parametrize(("made", "sentence"), [(None, "NoneType instead of a mapping"), ({}, "'y' but did not")])
@@ -114,6 +114,6 @@ def test_broken_declarations_are_named(made, sentence):
             return made
 
     with pytest.raises(ContractError, match=f"analysis of codec 'toy' .*{sentence}"):
-        stages.forward(replace(CODEC, analysis=Lazy()), X, Meter(), CTX)
+        program.forward(replace(CODEC, analysis=Lazy()), X, Meter(), CTX)
     with pytest.raises(ContractError, match=f"entropy model of codec 'toy' .*{sentence}"):
-        stages.forward(replace(CODEC, entropy_model=Lazy()), X, Meter(), CTX)
+        program.forward(replace(CODEC, entropy_model=Lazy()), X, Meter(), CTX)

@@ -8,13 +8,13 @@ from collections.abc import Callable
 
 import pytest
 
-from codectk.nn.memory import keep_freed_memory
+from codectk.base.memory import keep_freed_memory
 
 GLIBC = sys.platform == "linux" and platform.libc_ver()[0] == "glibc"
 
 PROGRAM = """
 import numpy as np
-from codectk.nn.memory import keep_freed_memory
+from codectk.base.memory import keep_freed_memory
 
 def resident():
     with open("/proc/self/statm") as file:
