@@ -211,7 +211,7 @@ def test_a_plugin_that_trips_over_garbage_gives_a_sentence(ready):
 )
 def test_a_synthesis_that_trips_gives_a_sentence(ready, error, expected, sentence):
     class Trips:
-        needs = ready.codec.synthesis.needs
+        needs = ready.stages.synthesis.needs
 
         def __call__(self, latents: Any, ctx: Context) -> Any:
             raise error

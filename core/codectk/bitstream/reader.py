@@ -33,6 +33,7 @@ from codectk.bitstream.header import MAGIC, Header, unpack
 from codectk.bitstream.tiles import Tiling, check_tiles, unpack_tiling
 from codectk.bitstream.varint import Buffer
 
+
 def file_bytes(data: Data) -> bytes | bytearray | memoryview:
     """The bytes of a `.ctk` file, read once; arguments and errors as for `base.inputs.read_bytes`."""
     return read_bytes(data, MAX_FILE_BYTES, "A .ctk file")

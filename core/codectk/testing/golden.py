@@ -10,7 +10,6 @@ import numpy as np
 
 from codectk.bitstream.reader import read
 from codectk.pipeline.codec import Codec
-from codectk.pipeline.decode import decode_latents
 from codectk.pipeline.load import load_for
 
 
@@ -24,8 +23,7 @@ def latents_digest(data: bytes, ready: Codec | None = None) -> str:
     Raises:
         CodectkError: the file does not decode with the installed plugin.
     """
-    container = read(data)
-    latents = decode_latents(container, ready or load_for(container.header))
+    latents = (ready or load_for(read(data).header)).latents(data)
     digest = hashlib.sha256()
     for name in sorted(latents):
         digest.update(np.ascontiguousarray(np.asarray(latents[name], dtype="<f4")).tobytes())

@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 
 from codectk.base.errors import CodectkError
 from codectk.base.types import Context
-from codectk.bitstream.reader import read
 from codectk.coding.coder import Encoder
 from codectk.picture.read import read_picture
-from codectk.pipeline.decode import decode_latents
-from codectk.pipeline.encode import Encoding, encode_picture
-from codectk.pipeline.load import Ready, load
+from codectk.pipeline.codec import Codec
+from codectk.pipeline.encode import Encoding
+from codectk.pipeline.load import load
 from codectk.spec.stages import Analysis, EntropyModel
 from codectk.testing.corrupt import with_payload
 from codectk.testing.elsewhere import PROCESSORS, digests_elsewhere
@@ -44,13 +43,13 @@ class PortableConformance(CodecSubject):
         either side of it. What must never differ is everything behind it.
         """
         ready = self._portable()
-        codec = replace(ready.codec, analysis=_Once(ready.codec.analysis))
+        codec = replace(ready.stages, analysis=_Once(ready.stages.analysis))
         picture = read_picture(self.picture(64, 80))
         found = []
         for count in (1, 2):
             with torch_threads(count):
-                data = encode_picture(replace(ready, codec=codec), picture, self.knobs, aligned=self.aligned())
-                found.append((data, _arrays(decode_latents(read(data), ready))))
+                data = replace(ready, stages=codec).encode(picture, **self.knobs, aligned=self.aligned())
+                found.append((data, ready.latents(data)))
         assert found[0][0] == found[1][0]
         _assert_same(found[0][1], found[1][1])
 
@@ -59,11 +58,7 @@ class PortableConformance(CodecSubject):
         torch = sys.modules.get("torch")
         if torch is None or not torch.cuda.is_available():
             pytest.skip("no CUDA device, or a codec without torch")
-        container = read(self.small_file())
-        _assert_same(
-            _arrays(decode_latents(container, ready)),
-            _arrays(decode_latents(container, load(self.codec, "cuda"))),
-        )
+        _assert_same(ready.latents(self.small_file()), load(self.codec, device="cuda").latents(self.small_file()))
 
     def test_other_processors_change_nothing(self) -> None:
         """Files decode alike where old instructions, another BLAS or no oneDNN compute, in processes of their own."""
@@ -96,15 +91,15 @@ class PortableConformance(CodecSubject):
 
     def test_the_calling_program_changes_nothing(self) -> None:
         """Its autocast, and its leave to take TF32 or bfloat16 in products, end before the coding program."""
-        ready, container = self._portable(), read(self.small_file())
+        ready = self._portable()
         if "torch" not in sys.modules:
             pytest.skip("a codec without torch")
         from codectk.nn.witness import careless
 
         with careless():
             self._witnessed(self.small_file(), "the coding program is not kept from the settings of its process")
-            latents = decode_latents(container, ready)
-        _assert_same(_arrays(decode_latents(container, ready)), _arrays(latents))
+            latents = ready.latents(self.small_file())
+        _assert_same(ready.latents(self.small_file()), latents)
 
     def _witnessed(self, data: bytes, what: str) -> None:
         ready = self._portable()
@@ -113,25 +108,25 @@ class PortableConformance(CodecSubject):
         from codectk.nn.witness import Witness
 
         witness = Witness()
-        watched = replace(ready.codec, entropy_model=_Watched(ready.codec.entropy_model, witness))
+        watched = replace(ready.stages, entropy_model=_Watched(ready.stages.entropy_model, witness))
         try:
-            decode_latents(read(data), replace(ready, codec=watched))
+            replace(ready, stages=watched).latents(data)
         except CodectkError:
             if not witness.findings:  # which say why the program lost step
                 raise
         assert not witness.findings, f"{what}: {'; '.join(witness.findings)}"
 
-    def _driven(self, ready: Ready, factor: int) -> list[bytes]:
+    def _driven(self, ready: Codec, factor: int) -> list[bytes]:
         """Payloads of the small file's picture with numbers `factor` times as large."""
-        driven = replace(ready.codec, entropy_model=_Driven(ready.codec.entropy_model, factor))
+        driven = replace(ready.stages, entropy_model=_Driven(ready.stages.entropy_model, factor))
         encoder = Encoder()
         picture = read_picture(self.picture(40, 56))
-        Encoding(replace(ready, codec=driven), picture, self.knobs, aligned=self.aligned()).code(encoder)
+        Encoding(replace(ready, stages=driven), picture, self.knobs, aligned=self.aligned()).code(encoder)
         return encoder.finish()
 
-    def _portable(self) -> Ready:
+    def _portable(self) -> Codec:
         ready = self.ready()
-        if not ready.codec.portable:
+        if not ready.stages.portable:
             pytest.skip(f"codec '{self.codec}' does not claim to be portable")
         return ready
 
@@ -181,13 +176,6 @@ class _Driven(_Around):
         numbers = {spec.name for spec in self.needs if spec.kind in ("gaussian", "factorized")}
         large = {name: value * self._factor if name in numbers else value for name, value in values.items()}
         return self.model.code(coder, large, ctx)
-
-
-def _arrays(latents: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-    """Latents of any array world on the host."""
-    return {
-        name: np.asarray(value.detach().cpu() if hasattr(value, "detach") else value) for name, value in latents.items()
-    }
 
 
 def _assert_same(one: Mapping[str, NDArray[Any]], other: Mapping[str, NDArray[Any]]) -> None:

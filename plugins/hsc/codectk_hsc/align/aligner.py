@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Aligner:
-    """Finds the face in a photo and cuts FFHQ's crop around it; a `codectk.spec.stages.Align`.
+    """Finds the face in a photo and cuts FFHQ's crop around it; a `codectk.spec.capabilities.Align`.
 
     Needs the extra `codectk-hsc[align]`, which is imported at the first call.
     """

@@ -79,5 +79,5 @@ class Analysis(nn.Module):
         return prepared.maps
 
     def distance(self, prepared: Prepared, painted: Tensor, ctx: Context) -> float:
-        """See `codectk.spec.stages.ComparingAnalysis` and `Likeness`."""
+        """See `codectk.spec.capabilities.ComparingAnalysis` and `Likeness`."""
         return self._likeness.distance(prepared.picture, reduced(painted))
