@@ -115,7 +115,7 @@ def test_a_file_beyond_the_limit_is_not_read(tmp_path):
     path = tmp_path / "huge.ctk"
     with path.open("wb") as file:
         file.truncate((1 << 30) + 1)  # sparse: takes no space
-    with pytest.raises(LimitError, match="1073741825 bytes"):
+    with pytest.raises(LimitError, match="1,073,741,825 bytes"):
         codectk.info(path)
 
 

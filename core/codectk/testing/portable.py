@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -24,6 +25,8 @@ from codectk.testing.elsewhere import PROCESSORS, digests_elsewhere
 from codectk.testing.golden import latents_digest
 from codectk.testing.subject import CodecSubject
 from codectk.testing.threads import torch_threads
+
+Settings = Callable[[], AbstractContextManager[Any]]
 
 
 class PortableConformance(CodecSubject):
@@ -96,19 +99,20 @@ class PortableConformance(CodecSubject):
             pytest.skip("a codec without torch")
         from codectk.nn.witness import careless
 
+        # Within the program, as in a training: around it, the handle's own guard would hide what is missing.
+        self._witnessed(self.small_file(), "the coding program is not kept from the settings of its process", careless)
         with careless():
-            self._witnessed(self.small_file(), "the coding program is not kept from the settings of its process")
             latents = ready.latents(self.small_file())
         _assert_same(ready.latents(self.small_file()), latents)
 
-    def _witnessed(self, data: bytes, what: str) -> None:
+    def _witnessed(self, data: bytes, what: str, settings: Settings = nullcontext) -> None:
         ready = self._portable()
         if "torch" not in sys.modules:
             pytest.skip("a codec without torch")
         from codectk.nn.witness import Witness
 
         witness = Witness()
-        watched = replace(ready.stages, entropy_model=_Watched(ready.stages.entropy_model, witness))
+        watched = replace(ready.stages, entropy_model=_Watched(ready.stages.entropy_model, witness, settings))
         try:
             replace(ready, stages=watched).latents(data)
         except CodectkError:
@@ -153,14 +157,14 @@ class _Around:
 
 
 class _Watched(_Around):
-    """Runs the program before a witness."""
+    """Runs the program before a witness, with settings of the process."""
 
-    def __init__(self, model: EntropyModel, witness: Any) -> None:
+    def __init__(self, model: EntropyModel, witness: Any, settings: Settings) -> None:
         super().__init__(model)
-        self._witness = witness
+        self._witness, self._settings = witness, settings
 
     def code(self, coder: Any, values: Mapping[str, Any] | None, ctx: Context) -> Mapping[str, Any]:
-        with self._witness:
+        with self._settings(), self._witness:
             return self.model.code(coder, values, ctx)
 
 
