@@ -17,6 +17,12 @@ def test_starts_as_a_geometric_ramp():
         assert torch.allclose(gain(quality), torch.full((1, 3, 1, 1), expected), rtol=1e-5)
 
 
+def test_starts_from_a_curve():
+    gain = Gain(2, 0.5, 1.0, 8.0)
+    starts = [gain(quality)[0, 0].item() for quality in (0.0, 20.0, 40.0, 60.0, 100.0)]
+    assert starts == pytest.approx([0.5, 0.5 * 2**0.4, 0.5 * 2**0.8, 8**0.2, 8.0])
+
+
 def test_interpolates_between_two_learned_knots():
     """Exponential interpolation: the logarithm is linear from knot to knot, and only two knots matter."""
     gain = Gain(2, 1.0, 1.0, knots=6)

@@ -6,8 +6,7 @@ with exponential interpolation between learned rates).
 
 from __future__ import annotations
 
-import math
-
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -19,13 +18,14 @@ class Gain(nn.Module):
 
     Args:
         channels: latent channels.
-        low, high: initial factor at quality 0 and 100.
+        start: initial factors at equally spaced qualities from 0 to 100, with the logarithm linear between.
         knots: learned points on the axis; between them the logarithm is linear.
     """
 
-    def __init__(self, channels: int, low: float, high: float, knots: int = 6):
+    def __init__(self, channels: int, *start: float, knots: int = 6):
         super().__init__()
-        ramp = torch.linspace(math.log(low), math.log(high), knots)
+        at, given = np.linspace(0, 1, knots), np.linspace(0, 1, len(start))
+        ramp = torch.from_numpy(np.interp(at, given, np.log(start))).float()
         self.log_gain = nn.Parameter(ramp[:, None].repeat(1, channels))
 
     def forward(self, quality: float | Tensor) -> Tensor:

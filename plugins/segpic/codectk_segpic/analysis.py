@@ -18,9 +18,6 @@ from codectk_segpic.program import latent_specs
 from codectk_segpic.rat import RAT, NoRAT
 from codectk_segpic.regions import AREA_SLACK
 
-LOW_GAIN, HIGH_GAIN = 1.0, 6.0
-"""Initial gain of y at quality 0 and 100: the quantization steps that suit an orthonormal transform there."""
-
 
 class Analysis(nn.Module):
     """SegPIC's encoder network without the hyper-encoder.
@@ -69,7 +66,7 @@ class Analysis(nn.Module):
         self.linear = LinearAnalysis(config.latent) if config.linear else None
         # Starts small, so that the first pictures are those of the linear path.
         self.blend = nn.Parameter(torch.full((1, config.deep, 1, 1), 0.05)) if config.linear else None
-        self.gain = Gain(config.latent, LOW_GAIN, HIGH_GAIN) if config.exact else None
+        self.gain = Gain(config.latent, *config.gains) if config.exact else None
 
     @property
     def g_sb(self) -> nn.Module:

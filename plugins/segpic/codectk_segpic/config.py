@@ -39,6 +39,8 @@ class Config:
         support: number of leading slices that later slices see.
         two_pass: number of leading slices that are coded in two passes over a checkerboard.
         reach: how large |y| may be for the integer networks to see it.
+        gains: initial gains of y at equally spaced qualities from 0 to 100: one over the quantization steps that suit
+            an orthonormal transform there.
         hyper_features: channels of the hyper-decoders' output.
         parameter_nets: hidden widths of the mean, scale and LRP networks.
         linear: the networks work on 4 (x - 1/2) with a lapped linear path beside them; measured to train many times
@@ -78,6 +80,7 @@ class Config:
     nonlinear: int = 0
     two_pass: int = 0
     reach: int = REACH
+    gains: tuple[float, ...] = (1.0, 6.0)
 
     def __post_init__(self) -> None:
         if unknown := sorted(set(self.without) - set(LEAVABLE)):
@@ -127,6 +130,7 @@ BASE = replace(
     slices=(16, 16, 32, 64, 96, 128),
     two_pass=3,
     reach=512,
+    gains=(0.3, 0.5, 0.8, 1.3, 2.1, 7.0),
 )
 
 FULL = Config(

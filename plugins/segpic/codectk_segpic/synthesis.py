@@ -17,7 +17,6 @@ from codectk.nn.gain import Gain
 from codectk.nn.linear import LinearSynthesis
 from codectk.spec.stages import LatentSpec
 from codectk_segpic import transforms
-from codectk_segpic.analysis import HIGH_GAIN, LOW_GAIN
 from codectk_segpic.config import Config
 from codectk_segpic.layers import WAM, Up
 from codectk_segpic.program import latent_specs
@@ -72,7 +71,7 @@ class Synthesis(nn.Module):
             with torch.no_grad():  # the first pictures are those of the linear path
                 head.weight.mul_(0.1)
                 head.bias.zero_()
-        self.gain = Gain(config.latent, 1 / LOW_GAIN, 1 / HIGH_GAIN) if config.exact else None
+        self.gain = Gain(config.latent, *(1 / gain for gain in config.gains)) if config.exact else None
 
     @property
     def last(self) -> nn.Sequential:
