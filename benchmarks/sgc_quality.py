@@ -96,7 +96,7 @@ def measure(a: argparse.Namespace) -> None:
             table.add("SGC", shot, painter.painted(coded, setting), len(coded.data))
             table.add("color map alone", shot, enlarged_colors(coded), None)
             table.add("autoencoder alone", shot, painter.rebuilt(shot), None)
-            for reference in REFERENCES.values():
+            for reference in map(REFERENCES.__getitem__, ("jpeg", "webp", "avif", "heic")):
                 data = reference.encode(shot.pixels, 0)
                 table.add(f"{reference.title}, smallest", shot, decode_classic(data), len(data))
             told.append(file_agreement(coded.labels, score.labels("agreement", shot.name, shot.pixels)))

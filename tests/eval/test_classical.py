@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -42,12 +44,58 @@ def test_webp_is_lossy_webp(picture: np.ndarray) -> None:
 
 
 def test_files_are_of_their_format_and_close_to_the_picture(reference: Reference, picture: np.ndarray) -> None:
-    data = reference.encode(picture, 80)
-    marks = {"jpeg": (0, b"\xff\xd8"), "webp": (8, b"WEBP"), "avif": (4, b"ftypavif"), "heic": (4, b"ftyphei")}
-    place, mark = marks[reference.id]
+    data = reference.encode(picture, 200 if reference.id == "jpeg2000" else 80)
+    marks = {
+        "jpeg": (0, b"\xff\xd8"), "webp": (8, b"WEBP"), "avif": (4, b"ftypavif"), "heic": (4, b"ftyphei"),
+        "jxl": (0, b"\xff\x0a"), "jpeg2000": (4, b"jP  "),
+    }  # fmt: skip
+    place, mark = marks[reference.id.removesuffix("-psnr")]
     assert data[place:].startswith(mark)
     assert np.abs(decode(data).astype(int) - picture).mean() < 10
     assert classical.identity(reference.id)["library"].split()[-1] != "None"
+
+
+OFFICIAL = {
+    "kodak-ssimulacra2.csv": {
+        "jpeg-420-prog": "jpeg", "webp-m6": "webp", "avif-444-s6-ssim": "avif", "heic-x265-444-psnr": "heic-psnr",
+        "jxl-e7": "jxl",
+    },
+    "baselines-kodak.csv": {"avif-444-s6-psnr": "avif-psnr"},
+}  # fmt: skip
+
+
+def test_settings_are_those_of_the_measured_baselines(reference: Reference, kodak, baselines: Path) -> None:
+    """The same bytes, where the library is the one that the baselines were measured with."""
+    source, sizes = kodak("kodim03"), {}
+    for name, codecs in OFFICIAL.items():
+        with (baselines / name).open() as file:
+            for row in csv.DictReader(file):
+                if row["image"] == "kodim03" and codecs.get(row["codec"]) == reference.id:
+                    sizes[int(row["setting"][1:])] = int(row["bytes"])
+    if reference.id == "jpeg2000":
+        sizes = {10: 4801, 40: 19648}  # r240 and r60 of the table
+    if not sizes:
+        pytest.skip(f"the baselines have no {reference.id} of these settings")
+    for quality, size in sorted(sizes.items())[:2]:
+        assert len(reference.encode(source, quality)) == pytest.approx(size, rel=0.03)
+
+
+def test_no_profile_is_in_the_file(reference: Reference, picture: np.ndarray) -> None:
+    data = reference.encode(picture, 50)
+    assert b"ICC_PROFILE" not in data and b"ICCP" not in data and b"prof" not in data
+
+
+def test_jpeg_xl_without_the_package_is_made_by_its_programs(picture: np.ndarray, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_jxl", None)
+    try:
+        data = REFERENCES["jxl"].encode(picture, 80)
+    except InputError as error:
+        pytest.skip(str(error))
+    assert np.abs(decode(data).astype(int) - picture).mean() < 10
+    assert classical.identity("jxl")["program"] == "cjxl"
+    monkeypatch.setattr(classical.shutil, "which", lambda name: None)
+    with pytest.raises(InputError, match="pillow-jxl-plugin, or the programs cjxl"):
+        REFERENCES["jxl"].encode(picture, 80)
 
 
 def test_what_is_not_installed_is_named(picture: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,8 +40,9 @@ if TYPE_CHECKING:
     help="Weights instead of the codec's own: a file, a name of 'codectk weights list', or 'own'; repeatable.",
 )  # fmt: skip
 @click.option(
-    "--classic", default="", metavar="NAMES", help="Measure jpeg, webp, avif or heic (jpeg,avif) on the same pictures."
-)
+    "--classic", default="", metavar="NAMES",
+    help="Measure jpeg, webp, avif, avif-psnr, heic, heic-psnr, jxl or jpeg2000 (jpeg,avif) on the same pictures.",
+)  # fmt: skip
 @click.option(
     "--metric", "metrics", multiple=True, metavar="NAME,...",
     help="Beside PSNR and MS-SSIM: ssimulacra2, butteraugli, lpips, fid, kid (both on 256-pixel patches), "
