@@ -1,7 +1,8 @@
 # The two commands of the README, and what stands behind them.
 VENV ?= .venv
 PYTHON ?= python3
-BIN := $(VENV)/bin
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 # CompressAI wants numpy < 2, so its plugin has an environment of its own: `make test-compressai`.
 PLUGINS := $(filter-out plugins/compressai/%,$(wildcard plugins/*/pyproject.toml))
 PACKAGES := $(foreach file,$(PLUGINS),-e $(dir $(file)))
@@ -10,7 +11,7 @@ EXAMPLE := examples/codectk-palette
 # One kind of arithmetic each: old processors, another BLAS, the machine's own, and bfloat16 wherever oneDNN may.
 ARITHMETIC := "ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41" OPENBLAS_CORETYPE=Haswell "" DNNL_DEFAULT_FPMATH_MODE=BF16
 
-.PHONY: demo test test-portable test-compressai wheels test-wheels check clean
+.PHONY: demo test test-portable test-compressai test-lowest wheels test-wheels check clean
 
 demo: $(VENV)/demo.done  ## encode and decode a photo, compare with JPEG and WebP, draw the result
 	$(BIN)/python examples/demo.py examples/photo.png demo
@@ -23,6 +24,9 @@ test-portable: $(VENV)/test.done  ## golden files and exactness under several ki
 
 test-compressai: $(VENV)-compressai/test.done  ## tests of plugins/compressai beside CompressAI itself
 	$(VENV)-compressai/bin/python -m pytest plugins/compressai
+
+test-lowest:  ## all tests with the oldest versions that the packages accept, chosen by uv
+	$(MAKE) test VENV=$(VENV)-lowest PIP="uv pip install --quiet --resolution lowest-direct --python $(VENV)-lowest"
 
 wheels: $(VENV)/test.done  ## wheels of all packages, in dist/
 	rm -rf dist
@@ -40,12 +44,12 @@ check: $(VENV)/test.done  ## style and types
 # Torch and its friends must come from one resolver run, so everything is installed by one command.
 $(VENV)/demo.done: pyproject.toml $(PLUGINS)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet -e . $(PACKAGES)
+	$(PIP) -e . $(PACKAGES)
 	touch $@
 
 $(VENV)/test.done: pyproject.toml $(PLUGINS)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet -e ".[dev]" $(PACKAGES)
+	$(PIP) -e ".[dev]" $(PACKAGES)
 	touch $(VENV)/demo.done $@
 
 $(VENV)-compressai/test.done: pyproject.toml plugins/compressai/pyproject.toml
@@ -55,4 +59,4 @@ $(VENV)-compressai/test.done: pyproject.toml plugins/compressai/pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-compressai demo
+	rm -rf $(VENV) $(VENV)-compressai $(VENV)-lowest $(VENV)-wheels demo dist

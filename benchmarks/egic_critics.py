@@ -38,7 +38,7 @@ def main() -> None:
             x, y = column * (SIDE + GAP), row * (SIDE + HEAD)
             draw.text((x + 2, y + 4), label if column else f"{name}, {stem}", fill="black", font=font)
             sheet.paste(Image.fromarray(np.ascontiguousarray(pixels)), (x, y + HEAD))
-    sheet.save(a.out)
+    sheet.convert("RGB").save(a.out, quality=92, subsampling=0)  # a PNG ignores both
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ def main() -> None:
             sheet.paste(
                 Image.fromarray(np.ascontiguousarray(pixels[top : top + SIDE, left : left + SIDE])), (x, y + head)
             )
-    sheet.save(f"{a.out}-crops.png")
+    sheet.convert("RGB").save(f"{a.out}-crops.jpg", quality=92, subsampling=0)
     stem, left, top, values = STRIP
     data = codectk.encode(a.pictures / f"{stem}.png", codec="egic", quality=a.quality)
     painted = [

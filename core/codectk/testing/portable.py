@@ -74,8 +74,8 @@ class PortableConformance(CodecSubject):
     def test_the_program_is_exact(self) -> None:
         """Every operation of a decoder gives whole numbers, or what any processor gives.
 
-        Sums of rounded terms differ from processor to processor in their last bits, and one file in some hundred then
-        does not decode; each operation is therefore computed twice, and compared.
+        Sums of rounded terms differ from processor to processor in their last bits, and some files then do not decode.
+        Which ones is luck; each operation is therefore computed twice, and compared.
         """
         self._witnessed(self.small_file(), "the coding program is not portable")
 
