@@ -107,7 +107,7 @@ def test_one_bad_picture_stops_no_other(place: Path, run):
 def test_what_is_missing(place: Path, run):
     assert "Give a RECIPE.toml, or --list-components" in run("run").err
     assert "Give pictures and -o DIR" in run("run", "r.toml").err
-    assert "Cannot read the recipe none.toml" in run("run", "none.toml", "a.png", "-o", "out").err
+    assert "Cannot read none.toml" in run("run", "none.toml", "a.png", "-o", "out").err
     bad = run("run", "r.toml", "a.png", "-o", "out", "--set", "codec.name=pokcet")
     assert bad.code == 5 and "did you mean 'pocket'" in bad.err
     lost = run("run", "r.toml", "a.png", "-o", "out", "--set", "weights=none.ctkb")

@@ -60,7 +60,7 @@ def test_data_takes_many_words(args: tuple[str, ...], paths: tuple[str, ...], re
         (("r.toml", "-o", "x"), 2, "Training needs --data PATH"),
         (("r.toml", "-o", "x", "--data"), 2, "Option '--data' requires an argument"),
         (("r.toml", "--data", "a.png"), 2, "Missing option '-o' / '--output'"),
-        (("none.toml", "-o", "x", "--data", "a.png"), 1, "Cannot read the recipe none.toml"),
+        (("none.toml", "-o", "x", "--data", "a.png"), 1, "Cannot read none.toml"),
         (("r.toml", "-o", "x", "--data", "a.png", "--set", "data.crap=1"), 2, "unknown key 'crap'"),
         (("r.toml", "-o", "x", "--data", "nowhere"), 1, "There is no training data at "),
         (("r.toml", "-o", "x", "--data", "c.png"), 1, "No training picture can be read"),
@@ -151,7 +151,7 @@ def test_train_resume_plot_and_export(run, work: Path):
     ("args", "words"),
     [
         (("none.pt", "-o", "w.safetensors"), "There is no checkpoint at none.pt"),
-        (("a.png", "-o", "w.safetensors"), "a.png is not a readable checkpoint"),
+        (("a.png", "-o", "w.safetensors"), "a.png is refused: it is no checkpoint"),
         (("none.pt", "-o", "w.pt"), "'w.pt' ends neither in .safetensors nor in .ctkb"),
     ],
 )

@@ -10,7 +10,6 @@ import pytest
 
 from codectk.base.errors import ContractError, InputError, PluginMissingError, UsageError
 from codectk.pipeline.recipe import GRAPH, TRAINING, Graph, load_graph, parse_graph
-from codectk.pipeline.tables import parse_document, to_toml
 
 CARD = """
 api = 1
@@ -155,7 +154,7 @@ def test_a_whole_codec(plugins):
         ("[synthesis]", "[synthesys]", UsageError, r"r\.toml:17: there is no section \[synthesys\].*did you mean 'sy"),
         ('name = "alpha.back"', 'nam = "alpha.back"', UsageError, r"r\.toml:18: \[synthesis\] has a name and options"),
         ('name = "alpha.back"', "", UsageError, r"r\.toml:17: \[synthesis\] needs the name of a component, such as"),
-        ("options = {", "options = 3 #", InputError, r"r\.toml:7 is not a TOML recipe"),
+        ("options = {", "options = 3 #", InputError, r"r\.toml:7 is not valid TOML"),
         ('title = "Two in one"', "title = 3", UsageError, r"r\.toml:2: title must be a text, not 3"),
         ('title = "Two in one"', 'name = "Two"', UsageError, r"r\.toml:2: 'Two' cannot be a codec's name"),
         ("[optim]", '[codec]\nname = "alpha"\n[optim]', UsageError, r"r\.toml:20: \[codec\] names a whole codec.*\[an"),
@@ -196,21 +195,6 @@ def test_overrides_are_named_instead_of_lines(plugins, tmp_path: Path):
     with pytest.raises(UsageError, match=r"^--set analysis\.name=beta\.fort: \[analysis\]: there is no component"):
         load_graph(path, ["analysis.name=beta.fort"])
     assert load_graph(path, ["weights=w.ctkb"]).at_weights == tmp_path / "w.ctkb"
-
-
-def test_lines_of_unusual_toml():
-    text = "a.b = 1\n'x y' = '''\n[no]\nc = 2\n'''\n[t.\"u.v\"] # x\nd = [\n  1, # [z]\n]\ne = 3\n"
-    document = parse_document(text, "f")
-    found = {".".join(path): place for path, place in document.places.items()}
-    assert found == {"a.b": "f:1", "x y": "f:2", "t.u.v": "f:6", "t.u.v.d": "f:7", "t.u.v.e": "f:10"}
-    assert document.at("t", "u.v", "d", "deeper") == "f:7" and document.at("none") == "f"
-
-
-def test_toml_is_written_so_that_it_is_read_alike():
-    tables = {"t": "é\u007f\U0001f600\n", "n": {"a b": [1, -2.5, 1e-9, True], "d": {"k": ["x", {"y": 1}]}}, "f": 0.1}
-    assert parse_document(to_toml(tables), "f").data == tables
-    with pytest.raises(UsageError, match="cannot hold None"):
-        to_toml({"x": None})
 
 
 def test_sections_of_training_are_those_of_the_trainer():

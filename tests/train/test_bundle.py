@@ -12,6 +12,7 @@ from PIL import Image
 
 from codectk import api
 from codectk.base.errors import InputError, PluginMissingError, UsageError, WeightsError
+from codectk.base.toml import to_toml
 from codectk.bitstream.chunk import LATENTS
 from codectk.bitstream.reader import read
 from codectk.cli import main
@@ -20,7 +21,6 @@ from codectk.nn.storage import to_arrays
 from codectk.pipeline import bundles
 from codectk.pipeline.load import forget, load
 from codectk.pipeline.recipe import parse_graph
-from codectk.pipeline.tables import to_toml
 from codectk.train.bundle import export_bundle
 from codectk.train.export import export
 from codectk.train.loop import CHECKPOINT

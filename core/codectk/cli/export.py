@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import click
 
 from codectk.base.errors import OutputError, UsageError
 from codectk.base.outputs import Outputs
+from codectk.base.toml import to_toml
 from codectk.cli.options import debug_option
 
 WEIGHTS, BUNDLE = ".safetensors", ".ctkb"
@@ -52,8 +52,7 @@ def command(source: str, output: str, raw: bool, licence: str, title: str, data:
         err=True,
     )
     fields = {key: value for key, value in asdict(done.entry(licence)).items() if value or key == "licence"}
-    # Strings of JSON are strings of TOML.
-    click.echo("\n".join(["[[weights]]", *(f"{key} = {json.dumps(value)}" for key, value in fields.items())]))
+    click.echo(to_toml({"weights": [fields]}), nl=False)
     return 0
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import tomllib
 from dataclasses import replace
 from typing import Any
 
+from codectk.base import toml
 from codectk.base.errors import ContractError, PluginMissingError, WeightsAbsentError, WeightsError
 from codectk.pipeline.recipe import SLOTS, Graph, parse_graph
 from codectk.plugins import discover, manager
@@ -88,7 +88,7 @@ def check_plugins(bundle: Bundle) -> None:
 
 def parts_of(bundle: Bundle) -> list[tuple[str, str]]:
     """What a bundle is made of, by slot, whether or not its plugins are here: ("analysis", "segpic.rat_analysis")."""
-    recipe = tomllib.loads(bundle.recipe)
+    recipe = toml.parse(bundle.recipe, RECIPE).data
     adapters = recipe.get("adapters", {})
     tables = [(slot, recipe.get(slot)) for slot in ("codec", *SLOTS)]
     tables += [(f"adapter {name}", table) for name, table in adapters.items()] if isinstance(adapters, dict) else []

@@ -20,11 +20,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from codectk.base import toml
 from codectk.base.errors import UsageError
+from codectk.base.toml import Document, override
 from codectk.pipeline import catalog
-from codectk.pipeline.tables import TOP, Document, parse_document, read_document, to_toml
 from codectk.spec.card import CodecCard
 
+TOP = ("title", "name", "weights")
+"""Values that stand in no table."""
 SLOTS = ("conditioning", "analysis", "entropy_model", "synthesis", "post")
 """In the order of the data; each is also a kind of component."""
 NEEDED = ("analysis", "entropy_model", "synthesis")
@@ -135,7 +138,7 @@ class Graph:
 
     def toml(self) -> str:
         """`tables` as text, which `parse_graph` reads."""
-        return to_toml(self.tables())
+        return toml.to_toml(self.tables())
 
 
 def load_graph(path: str | Path, overrides: Iterable[str] = ()) -> Graph:
@@ -150,12 +153,12 @@ def load_graph(path: str | Path, overrides: Iterable[str] = ()) -> Graph:
         UsageError: it names something that does not exist, or makes no sense; the sentence has the line.
         PluginError: a plugin that it names is missing or broken.
     """
-    return graph_of(read_document(path, overrides))
+    return graph_of(override(toml.read(path), overrides, TOP))
 
 
 def parse_graph(text: str, where: str, overrides: Iterable[str] = ()) -> Graph:
     """The same from a recipe's text; `where` names it in messages."""
-    return graph_of(parse_document(text, where, overrides))
+    return graph_of(override(toml.parse(text, where), overrides, TOP))
 
 
 def graph_of(document: Document) -> Graph:

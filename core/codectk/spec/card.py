@@ -35,15 +35,15 @@ from __future__ import annotations
 import math
 import operator
 import re
-import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
 from codectk import spec
+from codectk.base import toml
 from codectk.base.errors import BitstreamError, PluginBrokenError, PluginIncompatibleError, UsageError
+from codectk.base.toml import Table
 from codectk.spec.component import NAME, ComponentCard, parse_component
-from codectk.spec.table import Table
 
 Side = Literal["encoder", "decoder"]
 Number = float | int
@@ -146,11 +146,7 @@ def parse_card(text: str, where: str) -> Card:
         PluginIncompatibleError: the card was written for another API version.
         PluginBrokenError: it is not TOML, or a value is missing, unknown or makes no sense.
     """
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise PluginBrokenError(f"{where} is not valid TOML: {error}.") from error
-    card = Table(data, where, "the card")
+    card = toml.parse(text, where, error=PluginBrokenError).table("the card", PluginBrokenError)
     api = card.take("api", int)
     # A neighbouring version may have other keys, so this comes before they are judged.
     if api not in supported_apis():
@@ -260,7 +256,7 @@ def _codec(table: Table) -> CodecCard:
     )
     stride = table.take("stride", int)
     table.need(1 <= stride <= 4096, "stride must be 1 to 4096 pixels")
-    knobs = {key: _knob(key, knob) for key, knob in table.named("knobs")}
+    knobs = {key: _knob(key, knob) for key, knob in table.named("knobs", "knob")}
     table.need(sum(knob.rate for knob in knobs.values()) <= 1, "only one knob can be the rate knob")
     codec = CodecCard(
         name,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from codectk.spec.table import Table
+from codectk.base.toml import Table
 
 COMPONENT_KINDS = (
     "conditioning", "analysis", "entropy_model", "synthesis", "post", "adapter", "discriminator", "loss", "metric",

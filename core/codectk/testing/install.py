@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib
 import sys
 import tempfile
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from codectk.base import toml
 from codectk.pipeline.load import forget
 
 
@@ -27,7 +27,7 @@ def installed(project: Path) -> Iterator[list[str]]:
     Raises:
         KeyError: the pyproject.toml lacks its name or version.
     """
-    table = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))["project"]
+    table = toml.read(project / "pyproject.toml").data["project"]
     source = project / "src" if (project / "src").is_dir() else project
     with tempfile.TemporaryDirectory(prefix="codectk-dist-") as folder:
         _write_dist_info(Path(folder), table)

@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from codectk.base import toml
 from codectk.base.errors import UsageError
-from codectk.pipeline.recipe import GRAPH, Graph, graph_of, has_graph
-from codectk.pipeline.tables import Document, override, read_document
+from codectk.base.toml import Document, override
+from codectk.pipeline.recipe import GRAPH, TOP, Graph, graph_of, has_graph
 
 PRECISIONS = ("float32", "bfloat16")
 OBJECTIVES = ("codec", "discriminator", "lesson")
@@ -215,7 +216,7 @@ def load_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
         UsageError: an unknown section or key, or a value of the wrong type or out of range.
         PluginError: a plugin that a hybrid needs is missing or broken.
     """
-    return _of(read_document(path, overrides))
+    return _of(override(toml.read(path), overrides, TOP))
 
 
 def from_dict(data: Mapping[str, Any], where: str = "The recipe", overrides: Iterable[str] = ()) -> Recipe:
@@ -224,9 +225,7 @@ def from_dict(data: Mapping[str, Any], where: str = "The recipe", overrides: Ite
     Raises:
         UsageError, PluginError: as `load_recipe`.
     """
-    for given in overrides:
-        data, _ = override(data, given)
-    return _of(Document(data, where))
+    return _of(override(Document(data, where), overrides, TOP))
 
 
 def _of(document: Document) -> Recipe:

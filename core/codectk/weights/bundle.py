@@ -6,12 +6,12 @@ import hashlib
 import io
 import os
 import tempfile
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from codectk.base import toml
 from codectk.base.atomic import atomic_write
 from codectk.base.errors import InputError, WeightsError
 from codectk.weights.bundle_card import BundleCard, parse_card, write_card
@@ -111,7 +111,7 @@ def write_bundle(path: str | os.PathLike[str], card: BundleCard, recipe: str, we
     for name, data in texts.items():
         if len(data) > MAX_TEXT_BYTES:
             raise WeightsError(f"The {name} of a bundle has at most {MAX_TEXT_BYTES:,} bytes, not {len(data):,}.")
-    _check_recipe(recipe, "The bundle's recipe")
+    toml.parse(recipe, "The bundle's recipe", error=WeightsError)  # what it means is for the pipeline to judge
     read_metadata(weights)
     with atomic_write(path) as file, open(weights, "rb") as reader:
         write_members(file, {**{name: io.BytesIO(data) for name, data in texts.items()}, WEIGHTS: reader})
@@ -142,7 +142,7 @@ def _read(file: io.BufferedReader, path: Path, what: str) -> Bundle:
     card, recipe, weights = read_members(file, size, _LIMITS, what)
     card_text, recipe_text = (_text(read_member(file, member, what), member.name, what) for member in (card, recipe))
     parsed = parse_card(card_text, f"{what}, {CARD}")
-    _check_recipe(recipe_text, f"{what}, {RECIPE}")
+    toml.parse(recipe_text, f"{what}, {RECIPE}", error=WeightsError)
     copy_member(file, weights, None, what)
     read_metadata(path, weights.start, weights.size)
     file.seek(0)
@@ -155,11 +155,3 @@ def _text(data: bytes, name: str, what: str) -> str:
         return data.decode()
     except UnicodeDecodeError as error:
         raise WeightsError(f"{what}: {name} is not UTF-8.") from error
-
-
-def _check_recipe(text: str, what: str) -> None:
-    """What the recipe means is for the pipeline to judge."""
-    try:
-        tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise WeightsError(f"{what} is not valid TOML: {error}.") from error

@@ -24,14 +24,13 @@ Unknown keys are errors: a new key is a new `format`.
 
 from __future__ import annotations
 
-import json
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from codectk.base import toml
 from codectk.base.errors import BitstreamError, WeightsError
+from codectk.base.toml import Table
 from codectk.bitstream.codecs import MAX_NEEDS, check_codec, check_distribution, number_of
 
 FORMAT = 1
@@ -100,14 +99,11 @@ def write_card(card: BundleCard) -> str:
     Raises:
         WeightsError: it breaks a rule of the card, which is named.
     """
-    head: dict[str, object] = {"format": FORMAT, "name": card.name, "title": card.title, "licence": card.licence}
-    head |= {key: value for key in (*_OPTIONAL, "steps") if (value := getattr(card, key))}
-    lines = _pairs(head)
-    for plugin in card.plugins:
-        lines += ["", "[[plugin]]", *_pairs(vars(plugin))]
-    for result in card.results:
-        lines += ["", "[[result]]", *_pairs({"on": result.on}), "[result.values]", *_pairs(result.values)]
-    text = "\n".join(lines) + "\n"
+    made: dict[str, object] = {"format": FORMAT, "name": card.name, "title": card.title, "licence": card.licence}
+    made |= {key: value for key in (*_OPTIONAL, "steps") if (value := getattr(card, key))}
+    made["plugin"] = [vars(plugin) for plugin in card.plugins]
+    made["result"] = [{"on": result.on, "values": dict(result.values)} for result in card.results]
+    text = toml.to_toml({key: value for key, value in made.items() if value != []})
     parse_card(text, "The bundle's card")
     return text
 
@@ -122,105 +118,66 @@ def parse_card(text: str, where: str) -> BundleCard:
     Raises:
         WeightsError: not TOML, of another format, or a rule is broken, which is named.
     """
-    try:
-        data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise WeightsError(f"{where} is not valid TOML: {error}.") from error
-    if data.get("format") != FORMAT:
-        raise WeightsError(f"{where} is of format {data.get('format')!r}; this codectk reads format {FORMAT}.")
-    _only(data, {"format", "name", *_NEEDED, *_OPTIONAL, "steps", "plugin", "result"}, where)
-    name = _name(data.get("name"), where)
-    steps = data.get("steps", 0)
-    if type(steps) is not int or not 0 <= steps < 2**63:
-        raise WeightsError(f"{where}: steps must be a whole number, not {steps!r}.")
-    plugins = tuple(_plugin(table, f"{where}, plugin {n}") for n, table in enumerate(_tables(data, "plugin", where), 1))
-    card = BundleCard(
-        name=name,
-        plugins=plugins,
-        steps=steps,
-        results=tuple(_result(t, f"{where}, result {n}") for n, t in enumerate(_tables(data, "result", where), 1)),
-        **{key: _text(data, key, where) for key in _NEEDED},
-        **{key: _text(data, key, where) for key in _OPTIONAL if key in data},
-    )
-    if not plugins or len({plugin.name for plugin in plugins}) < len(plugins):
-        raise WeightsError(f"{where}: a bundle needs at least one plugin, and each is listed once.")
-    if len(card.distributions) > MAX_NEEDS:
-        raise WeightsError(f"{where}: a bundle needs at most {MAX_NEEDS} distributions.")
-    if len(card.results) > MAX_RESULTS:
-        raise WeightsError(f"{where}: there are more than {MAX_RESULTS} results.")
+    head = toml.parse(text, where, error=WeightsError).table("", WeightsError)
+    form = head.take("format", int)
+    head.need(form == FORMAT, f"it is of format {form}; this codectk reads format {FORMAT}", "format")
+    texts = {key: _text(head, key) for key in ("name", *_NEEDED)}
+    optional = {key: value for key in _OPTIONAL if (value := _text(head, key, ""))}
+    steps = head.take("steps", int, 0)
+    head.need(0 <= steps < 2**63, "'steps' must be a whole number from 0 on", "steps")
+    plugins = tuple(map(_plugin, head.tables("plugin")))
+    results = tuple(map(_result, head.tables("result")))
+    head.done()
+    _check_name(head, texts["name"])
+    card = BundleCard(plugins=plugins, steps=steps, results=results, **texts, **optional)
+    alone = bool(plugins) and len({plugin.name for plugin in plugins}) == len(plugins)
+    head.need(alone, "a bundle needs at least one plugin, and each is listed once", "plugin")
+    head.need(len(card.distributions) <= MAX_NEEDS, f"a bundle needs at most {MAX_NEEDS} distributions", "plugin")
+    head.need(len(results) <= MAX_RESULTS, f"there are more than {MAX_RESULTS} results", "result")
     return card
 
 
-def _plugin(table: dict[str, Any], where: str) -> NeededPlugin:
-    _only(table, {"name", "distribution", "version"}, where)
-    name, distribution, version = (_text(table, key, where) for key in ("name", "distribution", "version"))
-    if not _PLUGIN.fullmatch(name) or not _VERSION.fullmatch(version):
-        raise WeightsError(f"{where}: {name!r} {version!r} is not the name and the version of a plugin.")
+def _plugin(table: Table) -> NeededPlugin:
+    name, distribution, version = (_text(table, key) for key in ("name", "distribution", "version"))
+    table.done()
+    right = _PLUGIN.fullmatch(name) and _VERSION.fullmatch(version)
+    table.need(bool(right), f"{name!r} {version!r} is not the name and the version of a plugin")
     try:
         check_distribution(distribution.encode())
     except BitstreamError as error:
-        raise WeightsError(f"{where}: {error}") from error
+        table.need(False, str(error).rstrip("."), "distribution")
     return NeededPlugin(name, distribution, version)
 
 
-def _result(table: dict[str, Any], where: str) -> Result:
-    _only(table, {"on", "values"}, where)
-    values = table.get("values")
-    if not isinstance(values, dict) or not values:
-        raise WeightsError(f"{where}: values must be a table of numbers by name.")
+def _result(table: Table) -> Result:
+    on, values = _text(table, "on"), table.take("values", dict)
+    table.done()
+    table.need(bool(values), "'values' must be a table of numbers by name", "values")
     for key, value in values.items():
-        _check_text(key, f"{where}: the name of a value")
-        if type(value) not in (int, float) or not -_LARGEST <= value <= _LARGEST:  # NaN fails, too
-            raise WeightsError(f"{where}: '{key}' must be a finite number.")
-    return Result(_text(table, "on", where), values)
+        _check_text(table, key, "the name of a value")
+        # NaN fails, too.
+        right = type(value) in (int, float) and -_LARGEST <= value <= _LARGEST
+        table.need(right, f"'{key}' must be a finite number", "values")
+    return Result(on, values)
 
 
-def _name(value: object, where: str) -> str:
-    if not isinstance(value, str):
-        raise WeightsError(f"{where}: name must be a text.")
+def _check_name(table: Table, name: str) -> None:
     try:
-        name = check_codec(value.encode(errors="replace"))
+        check_codec(name.encode(errors="replace"))
     except BitstreamError as error:
-        raise WeightsError(f"{where}: {error}") from error
-    if number_of(name) is not None:
-        raise WeightsError(f"{where}: '{name}' is the name of a codec; a bundle needs one of its own.")
-    return name
+        table.need(False, str(error).rstrip("."), "name")
+    own = number_of(name) is None
+    table.need(own, f"'{name}' is the name of a codec; a bundle needs one of its own", "name")
 
 
-def _only(table: Mapping[str, object], keys: set[str], where: str) -> None:
-    if unknown := sorted(set(table) - keys):
-        raise WeightsError(f"{where}: unknown key {unknown[0]!r}.")
-
-
-def _tables(data: dict[str, Any], key: str, where: str) -> list[dict[str, Any]]:
-    value = data.get(key, [])
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise WeightsError(f"{where}: {key} must be written as [[{key}]].")
+def _text(table: Table, key: str, default: str | None = None) -> str:
+    value = table.take(key, str) if default is None else table.take(key, str, default)
+    if value != default:
+        _check_text(table, value, f"'{key}'")
     return value
 
 
-def _text(table: Mapping[str, object], key: str, where: str) -> str:
-    value = table.get(key)
-    if not isinstance(value, str):
-        raise WeightsError(f"{where}: {key} must be a text.")
-    _check_text(value, f"{where}: {key}")
-    return value
-
-
-def _check_text(value: str, what: str) -> None:
+def _check_text(table: Table, value: str, what: str) -> None:
     """Texts of strangers are shown on terminals, which obey control characters."""
-    if not value.strip() or not value.isprintable() or len(value) > _MAX_TEXT:
-        raise WeightsError(f"{what} must be one line of 1 to {_MAX_TEXT} printable characters.")
-
-
-def _pairs(values: Mapping[str, object]) -> list[str]:
-    return [f"{_key(key)} = {_quoted(v) if isinstance(v, str) else repr(v)}" for key, v in values.items()]
-
-
-def _key(text: str) -> str:
-    return text if re.fullmatch(r"[A-Za-z0-9_-]+", text) else _quoted(text)
-
-
-def _quoted(text: str) -> str:
-    """A text in TOML, which differs from JSON's in one character."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    right = value.strip() and value.isprintable() and len(value) <= _MAX_TEXT
+    table.need(bool(right), f"{what} must be one line of 1 to {_MAX_TEXT} printable characters")

@@ -19,18 +19,19 @@ package_sha256 = "64 hexadecimal digits"  # of its wheel
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
-from typing import Any
 
+from codectk.base import toml
 from codectk.base.errors import PluginBrokenError, PluginMissingError, WeightsError
+from codectk.base.toml import Table
 
 MANIFEST = "weights.toml"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_NEEDED = ("name", "file", "sha256", "licence")
 _OPTIONAL = ("source", "data", "recipe", "package", "package_sha256")
 _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.+!]*")
 
@@ -107,13 +108,7 @@ def read_manifest(package: str) -> tuple[WeightsEntry, ...]:
         PluginBrokenError: the manifest cannot be read or breaks its rules.
     """
     path = package_folder(package) / MANIFEST
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError):
-        return ()
-    except (OSError, UnicodeDecodeError) as error:
-        raise PluginBrokenError(f"{path} cannot be read: {error}.") from error
-    return parse_manifest(text, str(path))
+    return _entries(toml.read(path, error=PluginBrokenError)) if path.exists() else ()
 
 
 def parse_manifest(text: str, where: str) -> tuple[WeightsEntry, ...]:
@@ -128,18 +123,7 @@ def parse_manifest(text: str, where: str) -> tuple[WeightsEntry, ...]:
     Raises:
         PluginBrokenError: not TOML, or an entry breaks a rule, which is named.
     """
-    try:
-        tables = tomllib.loads(text).get("weights")
-    except tomllib.TOMLDecodeError as error:
-        raise PluginBrokenError(f"{where} is not valid TOML: {error}.") from error
-    if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
-        raise PluginBrokenError(f"{where} has no [[weights]] tables.")
-    entries = tuple(_entry(table, f"{where}, weights {number}") for number, table in enumerate(tables, 1))
-    names = [entry.name for entry in entries]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise PluginBrokenError(f"{where} has two weights with the name {twice[0]}.")
-    return entries
+    return _entries(toml.parse(text, where, error=PluginBrokenError))
 
 
 def is_weights_name(name: str) -> bool:
@@ -147,30 +131,40 @@ def is_weights_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def _entry(table: dict[str, Any], where: str) -> WeightsEntry:
-    texts = {key: _text(table, key, where) for key in ("name", "file", "sha256", "licence")}
-    optional = {key: _text(table, key, where) for key in _OPTIONAL if key in table}
-    size = table.get("bytes")
-    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-        raise PluginBrokenError(f"{where}: bytes must be a positive integer.")
-    if not is_weights_name(texts["name"]):
-        raise PluginBrokenError(f"{where}: the name {texts['name']!r} has characters other than a-z, 0-9 and ._-.")
+def _entries(document: toml.Document) -> tuple[WeightsEntry, ...]:
+    manifest = document.table("", PluginBrokenError)
+    tables = manifest.tables("weights")
+    manifest.need(bool(tables), "it has no [[weights]] tables")
+    entries = tuple(map(_entry, tables))
+    names = [entry.name for entry in entries]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    manifest.need(not twice, f"two weights have the name {', '.join(twice)}")
+    return entries
+
+
+def _entry(table: Table) -> WeightsEntry:
+    texts = {key: _text(table, key) for key in _NEEDED}
+    optional = {key: text for key in _OPTIONAL if (text := table.take(key, str, ""))}
+    size = table.take("bytes", int)
+    table.need(size > 0, "bytes must be a positive integer", "bytes")
+    table.need(
+        is_weights_name(texts["name"]), f"the name {texts['name']!r} has characters other than a-z, 0-9 and ._-", "name"
+    )
     file = PurePosixPath(texts["file"])
-    if file.is_absolute() or ".." in file.parts or "\\" in texts["file"] or ":" in texts["file"]:
-        raise PluginBrokenError(f"{where}: the file {texts['file']!r} must be a path inside the package.")
-    if not _SHA256.fullmatch(texts["sha256"]):
-        raise PluginBrokenError(f"{where}: sha256 must be 64 lower-case hexadecimal digits.")
-    if ("package" in optional) != ("package_sha256" in optional):
-        raise PluginBrokenError(f"{where}: package and package_sha256 come together.")
-    if "package" in optional and not _PACKAGE.fullmatch(optional["package"]):
-        raise PluginBrokenError(f"{where}: package must name one version, such as some-model==1.2.0.")
-    if "package" in optional and not _SHA256.fullmatch(optional["package_sha256"]):
-        raise PluginBrokenError(f"{where}: package_sha256 must be 64 lower-case hexadecimal digits.")
+    outside = file.is_absolute() or ".." in file.parts or "\\" in texts["file"] or ":" in texts["file"]
+    table.need(not outside, f"the file {texts['file']!r} must be a path inside the package", "file")
+    digits = "must be 64 lower-case hexadecimal digits"
+    table.need(_SHA256.fullmatch(texts["sha256"]) is not None, f"sha256 {digits}", "sha256")
+    table.need(("package" in optional) == ("package_sha256" in optional), "package and package_sha256 come together")
+    if "package" in optional:
+        one = _PACKAGE.fullmatch(optional["package"]) is not None
+        table.need(one, "package must name one version, such as some-model==1.2.0", "package")
+        right = _SHA256.fullmatch(optional["package_sha256"]) is not None
+        table.need(right, f"package_sha256 {digits}", "package_sha256")
     return WeightsEntry(bytes=size, **texts, **optional)
 
 
-def _text(table: dict[str, Any], key: str, where: str) -> str:
-    value = table.get(key)
-    if not isinstance(value, str) or not value.strip():
-        raise PluginBrokenError(f"{where}: {key} must be a text that is not empty.")
+def _text(table: Table, key: str) -> str:
+    value = table.take(key, str)
+    table.need(bool(value.strip()), f"'{key}' must be a text that is not empty", key)
     return value
