@@ -23,6 +23,8 @@ def move(network: nn.Module, device: torch.device | str) -> None:
         InputError: torch does not know the device, or cannot use it here.
     """
     try:
+        if torch.device(device).type == "meta":
+            raise RuntimeError("it has no values.")
         network.to(device)
     except (RuntimeError, AssertionError) as error:
         raise InputError(f"cannot use the device '{device}': {str(error).splitlines()[0]}") from error

@@ -55,6 +55,8 @@ def load(
     """
     if not isinstance(name, str):
         raise UsageError(f"A codec is named by a text, such as 'segpic', not by {name!r}.")
+    if not isinstance(device, str):
+        raise UsageError(f"A device is named by a text, such as 'cpu' or 'cuda:1', not by {device!r}.")
     if engine not in ENGINES:
         raise UsageError(f"There is no engine {engine!r}; engines are {', '.join(ENGINES)}.")
     if name.lower().endswith(SUFFIX):
