@@ -32,8 +32,8 @@ from codectk.eval.curves import mean_curves
 from codectk.eval.provenance import picture_digest, set_digest, versions
 from codectk.picture.read import read_picture
 from codectk.train.checkpoint import load_checkpoint
-from codectk.train.recipe import from_dict
-from codectk.train.run import train
+from codectk.train.loop import train
+from codectk.train.settings import from_dict
 
 # Narrower than the preset, so that one training takes minutes; everything else is the preset.
 WIDTHS = {"mid": [32, 64], "latent": 128, "slices": [16, 16, 32, 64], "heads": 2, "wam_units": [1, 1], "tail": 12}

@@ -27,8 +27,8 @@ from codectk.pipeline.load import load
 from codectk.pipeline.program import code, finish, prepare, synthesize
 from codectk.spec.stages import Stages
 from codectk.train.checkpoint import load_checkpoint
-from codectk.train.export import export
-from codectk.train.recipe import from_dict
+from codectk.train.exporting import export
+from codectk.train.settings import from_dict
 from codectk_segpic.network import build
 
 QUALITIES = (0.0, 25.0, 50.0, 75.0, 100.0)

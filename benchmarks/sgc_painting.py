@@ -55,7 +55,7 @@ def load_codec(text: str) -> Codec:
         return load("sgc", weights=path)
     if path.suffix != ".pt":
         return load(text)
-    from codectk.train.export import export
+    from codectk.train.exporting import export
 
     with tempfile.TemporaryDirectory() as folder:
         return load("sgc", weights=export(path, Path(folder) / "sgc.safetensors").path)

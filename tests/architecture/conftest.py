@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "core" / "codectk"
+PLUGINS = sorted(path.parent for path in ROOT.glob("*/*/codectk_*/plugin.py"))
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,14 @@ class Source:
     imports: tuple[Import, ...]
 
 
-def parse(path: Path) -> Source:
-    """Read a file below CORE."""
-    parts = list(path.relative_to(CORE.parent).with_suffix("").parts)
-    package = parts[:-1]
+def parse(path: Path, package: Path = CORE) -> Source:
+    """Read a file below the folder of a package."""
+    parts = list(path.relative_to(package.parent).with_suffix("").parts)
+    around = parts[:-1]
     if parts[-1] == "__init__":
         parts.pop()
     tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
-    found = tuple(_imports(tree, package, at_import=True))
+    found = tuple(_imports(tree, around, at_import=True))
     return Source(path, ".".join(parts), parts[1] if len(parts) > 1 else "", found)
 
 
@@ -68,3 +69,9 @@ def _for_types(node: ast.AST) -> bool:
 def sources() -> list[Source]:
     """All files of the core."""
     return [parse(path) for path in sorted(CORE.rglob("*.py"))]
+
+
+@pytest.fixture(scope="session", params=PLUGINS, ids=lambda package: package.name)
+def plugin(request: pytest.FixtureRequest) -> list[Source]:
+    """All files of one plugin."""
+    return [parse(path, request.param) for path in sorted(request.param.rglob("*.py"))]

@@ -63,6 +63,17 @@ def test_no_module_imports_itself_in_a_circle(sources):
     graphlib.TopologicalSorter(graph).prepare()  # raises CycleError naming the circle
 
 
+def test_no_plugin_has_a_circle(plugin):
+    """Not even one that an import within a function, or one for types alone, puts off."""
+    modules = {source.module for source in plugin}
+    graph = {
+        source.module: {found.name for found in source.imports if found.name in modules} - {source.module}
+        for source in plugin
+    }
+    assert len(modules) > 1
+    graphlib.TopologicalSorter(graph).prepare()
+
+
 def test_nothing_heavy_at_module_level(sources):
     wrong = [
         f"{source.module}:{found.line} imports {found.name}"

@@ -198,7 +198,7 @@ def test_overrides_are_named_instead_of_lines(plugins, tmp_path: Path):
 
 
 def test_sections_of_training_are_those_of_the_trainer():
-    recipe = pytest.importorskip("codectk.train.recipe", reason="training needs torch")
+    recipe = pytest.importorskip("codectk.train.settings", reason="training needs torch")
     assert set(recipe.SECTIONS) == {"codec", *TRAINING} and not set(TRAINING) & set(GRAPH)
 
 

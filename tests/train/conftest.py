@@ -20,16 +20,12 @@ pytest.importorskip("codectk_segpic", reason="these tests train a tiny SegPIC")
 from codectk.plugins import manager  # noqa: E402
 from codectk.testing.threads import torch_threads  # noqa: E402
 from codectk.train.checkpoint import load_checkpoint  # noqa: E402
-from codectk.train.data import Crops  # noqa: E402
-from codectk.train.labels import LabelMaps  # noqa: E402
+from codectk.train.data import Crops, LabelMaps  # noqa: E402
 from codectk.train.log import read_log  # noqa: E402
-from codectk.train.loop import CHECKPOINT, LOG  # noqa: E402
-from codectk.train.make import make  # noqa: E402
-from codectk.train.recipe import Recipe, load_recipe  # noqa: E402
-from codectk.train.run import Outcome, train  # noqa: E402
-from codectk.train.scale import World  # noqa: E402
-from codectk.train.steps import Steps  # noqa: E402
-from codectk.train.trainer import Trainer  # noqa: E402
+from codectk.train.loop import CHECKPOINT, LOG, Outcome, train  # noqa: E402
+from codectk.train.settings import Recipe, load_recipe  # noqa: E402
+from codectk.train.trainer import Trainer, make  # noqa: E402
+from codectk.train.world import World  # noqa: E402
 
 TINY = """
 [codec]
@@ -130,7 +126,7 @@ def trainer(recipe: Callable[..., Recipe], pictures: Path) -> Callable[..., Trai
         d = chosen.data
         crops = Crops([pictures], d.crop, d.min_side, d.scale_min, chosen.optim.seed)
         network = manager.network(chosen.codec.name, chosen.codec.options)
-        return Trainer(chosen, network, crops, None, {"grid": 4}, World(), torch.device("cpu"))
+        return Trainer(chosen, crops, None, World(), torch.device("cpu"), network=network, knobs={"grid": 4})
 
     return fresh
 
@@ -159,10 +155,10 @@ def critic(site, labels: Path) -> tuple[str, ...]:
 
 
 @pytest.fixture
-def build(recipe: Callable[..., Recipe], pictures: Path) -> Callable[..., Steps]:
+def build(recipe: Callable[..., Recipe], pictures: Path) -> Callable[..., Trainer]:
     """What a run of the tiny recipe with overrides starts with, and the remarks about it appended to `said`."""
 
-    def build(*overrides: str, said: list[str] | None = None) -> Steps:
+    def build(*overrides: str, said: list[str] | None = None) -> Trainer:
         chosen = recipe(*overrides)
         d = chosen.data
 

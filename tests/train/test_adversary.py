@@ -9,7 +9,7 @@ import torch
 
 from codectk.base.errors import ContractError, PluginMissingError, TrainingError, UsageError
 from codectk.train.checkpoint import load_checkpoint, save_checkpoint
-from codectk.train.export import export
+from codectk.train.exporting import export
 from codectk.train.log import read_log
 from codectk.train.loop import CHECKPOINT, CURVE, LOG
 from codectk.weights.tensors import load_tensors
@@ -30,26 +30,33 @@ def gradients(module: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 def test_each_side_gets_its_own_gradients(build, critic):
     made = build(*critic)
-    (loss, _), shown = made._measure()
-    made.descent.backward(loss)
+    losses = made.losses()
+    descent, (loss, _) = next(losses)
+    assert descent is made.descent
+    descent.backward(loss)
     assert not gradients(made.adversary.module) and all(p.requires_grad for p in made.adversary.module.parameters())
     before = gradients(made.network)
-    made.adversary.descent.backward(made.adversary.measure(*shown, 0).loss)
+    descent, (loss, _) = next(losses)
+    assert descent is made.adversary.descent
+    descent.backward(loss)
     after = gradients(made.network)
     assert before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)
     assert gradients(made.adversary.module).keys() == dict(made.adversary.module.named_parameters()).keys()
 
 
-def test_the_verdict_is_part_of_the_distortion(build, critic):
+def test_the_verdict_is_part_of_the_distortion(build, critic, monkeypatch: pytest.MonkeyPatch):
     """lambda(q) * (... + weight * adv) with the balance of the rate-distortion loss."""
     alone, judged = build(), build(*critic)
-    (without, _), _ = alone._measure()
-    (loss, row), shown = judged._measure()
+    seen = []
+    original = judged.adversary.judge
+    monkeypatch.setattr(judged.adversary, "judge", lambda *shown: seen.append(shown) or original(*shown))
+    _, (without, _) = next(alone.losses())
+    _, (loss, row) = next(judged.losses())
     section = judged.recipe.loss
     quality = torch.tensor([q for q in qualities(judged)])
     factor = section.low * (section.high / section.low) ** (quality / 100)
     scale = (factor / (section.low * section.high) ** 0.5) ** -section.balance
-    verdict = judged.adversary.judge(shown.fake, shown.labels, shown.latents, 0)
+    verdict = original(*seen[0])
     assert row["adv"].item() == pytest.approx(verdict.mean().item()) and verdict.min() > 0
     assert (loss - without).item() == pytest.approx((scale * factor * 30 * verdict).mean().item(), rel=1e-3)
 

@@ -21,11 +21,9 @@ from codectk.nn.storage import to_arrays
 from codectk.pipeline import bundles
 from codectk.pipeline.load import forget, load
 from codectk.pipeline.recipe import parse_graph
-from codectk.train.bundle import export_bundle
-from codectk.train.export import export
-from codectk.train.loop import CHECKPOINT
-from codectk.train.recipe import load_recipe
-from codectk.train.run import train
+from codectk.train.exporting import export, export_bundle
+from codectk.train.loop import CHECKPOINT, train
+from codectk.train.settings import load_recipe
 from codectk.weights.bundle import read_bundle
 from codectk.weights.bundle_store import add_bundle
 from codectk.weights.store import sha256_of

@@ -19,9 +19,9 @@ from codectk.nn.storage import install
 from codectk.pipeline.program import analyze, code, forward, synthesize
 from codectk.plugins import manager
 from codectk.train.checkpoint import load_checkpoint, save_checkpoint
-from codectk.train.export import export
+from codectk.train.exporting import export
 from codectk.train.loop import CHECKPOINT
-from codectk.train.recipe import from_dict
+from codectk.train.settings import from_dict
 from codectk.weights.tensors import load_tensors, read_metadata
 
 

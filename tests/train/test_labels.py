@@ -9,8 +9,7 @@ import pytest
 from PIL import Image
 
 from codectk.base.errors import InputError
-from codectk.train.data import Crops, Cut
-from codectk.train.labels import LabelMaps
+from codectk.train.data import Crops, Cut, LabelMaps
 
 
 def save(path: Path, pixels: np.ndarray) -> Path:

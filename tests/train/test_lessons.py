@@ -1,7 +1,8 @@
-"""Training in which the network says itself what it is to learn."""
+"""Training in which a component says what the network is to learn."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -10,31 +11,58 @@ import torch
 from torch import Tensor
 
 from codectk.base.errors import ContractError, UsageError
+from codectk.spec.training import Batch
 from codectk.train.checkpoint import load_checkpoint
-from codectk.train.lessons import Batch
 from codectk.train.log import read_log
-from codectk.train.steps import Steps
+from codectk.train.trainer import Trainer
 from codectk_segpic.network import Network
 
-LESSON = ("stage.objective=lesson", "stage.lesson=gains", "stage.train=['analysis']")
-seen: list[tuple[str, list[str], float]] = []
+LESSON = ("stage.objective=lesson", "stage.lesson=school.gains", "stage.train=['analysis']")
+
+SCHOOL = """
+from tests_of_lessons import gains
+from codectk.spec.hooks import hookimpl
 
 
-def lesson(network: Network, name: str, batch: Batch) -> Mapping[str, Tensor]:
+@hookimpl
+def codectk_lesson(name, options):
+    return (lambda network, batch: gains(network, batch, **options)) if name == "school.gains" else 3
+"""
+
+CARD = """
+api = 1
+title = "School"
+summary = "A plugin made by a test"
+licence = "CC0-1.0"
+
+[[component]]
+id = "school.gains"
+kind = "lesson"
+
+[[component]]
+id = "school.three"
+kind = "lesson"
+"""
+
+seen: list[tuple[list[str], float]] = []
+
+
+def gains(network: Network, batch: Batch, twice: float = 2) -> Mapping[str, Tensor]:
     """The analysis' weights are to become the mean color of the pictures, with noise from all sources."""
-    seen.append((name, [file.name for file in batch.files], float(batch.pictures.mean())))
+    seen.append(([file.name for file in batch.files], float(batch.pictures.mean())))
     target = batch.pictures.mean() + 0.01 * torch.rand(()) + 0.01 * torch.rand((), generator=batch.noise[0])
     errors = [(parameter - target).square().mean() for parameter in network.analysis.parameters()]
-    return {"mean": torch.stack(errors).mean(), "twice": 2 * torch.stack(errors).mean(), "~logged": target * 1e6}
+    return {"mean": torch.stack(errors).mean(), "twice": twice * torch.stack(errors).mean(), "~logged": target * 1e6}
 
 
 @pytest.fixture(autouse=True)
-def teacher(monkeypatch: pytest.MonkeyPatch) -> None:
+def school(site, monkeypatch: pytest.MonkeyPatch) -> None:
     seen.clear()
-    monkeypatch.setattr(Network, "lesson", lesson, raising=False)
+    monkeypatch.setitem(sys.modules, "tests_of_lessons", sys.modules[__name__])
+    site.add("school", SCHOOL, card=CARD)
 
 
-def test_the_named_losses_are_descended(build: Callable[..., Steps], pictures: Path):
+def test_the_named_losses_are_descended(build: Callable[..., Trainer], pictures: Path):
     steps = build(*LESSON, "data.mirror=false", "data.transpose=false", "optim.lr=0.01", "optim.warmup=0")
     before, _ = steps.train_step()
     for _ in range(5):
@@ -43,17 +71,16 @@ def test_the_named_losses_are_descended(build: Callable[..., Steps], pictures: P
     assert before["twice"] == pytest.approx(2 * before["mean"], rel=1e-5)
     assert before["logged"] > 1e4, "what is only logged would drown the loss"
     assert after["mean"] < 0.9 * before["mean"]
-    assert {name for name, _, _ in seen} == {"gains"}
-    assert {file for _, files, _ in seen for file in files} <= {path.name for path in pictures.iterdir()}
+    assert {file for files, _ in seen for file in files} <= {path.name for path in pictures.iterdir()}
 
 
-def test_files_are_those_of_the_pictures(build: Callable[..., Steps]):
+def test_files_are_those_of_the_pictures(build: Callable[..., Trainer]):
     steps = build(*LESSON, "data.mirror=false", "data.transpose=false")
     steps.train_step()
     named = zip(steps.crops.files, steps.crops.pictures, strict=True)
     means = {file.name: pixels.mean() / 255 for file, pixels in named}
     crops = [steps.crops.draw(0, sample).mean() / 255 for sample in steps.share]
-    ((_, files, mean),) = seen
+    ((files, mean),) = seen
     assert sum(crops) / len(crops) == pytest.approx(mean, abs=1e-4)
     assert len(files) == 4 and all(abs(means[file] - crop) < 0.1 for file, crop in zip(files, crops, strict=True))
 
@@ -70,13 +97,21 @@ def test_a_resumed_run_repeats_an_uninterrupted_one(start, tmp_path: Path):
     ]
 
 
-def test_what_does_not_go_together(build: Callable[..., Steps], monkeypatch: pytest.MonkeyPatch):
+def test_options_reach_the_lesson(build: Callable[..., Trainer]):
+    row, _ = build(*LESSON, "stage.lesson_options.twice=5").train_step()
+    assert row["twice"] == pytest.approx(5 * row["mean"], rel=1e-5)
+
+
+def test_what_does_not_go_together(build: Callable[..., Trainer]):
     with pytest.raises(UsageError, match="belong together"):
-        build("stage.lesson=gains")
+        build("stage.lesson=school.gains")
     with pytest.raises(UsageError, match="belong together"):
         build("stage.objective=lesson")
     with pytest.raises(UsageError, match=r"no place for \[discriminator\] and stage.knobs"):
         build(*LESSON, "stage.knobs={grid = 4}")
-    monkeypatch.delattr(Network, "lesson")
-    with pytest.raises(ContractError, match="codec 'segpic' has no lesson"):
-        build(*LESSON)
+    with pytest.raises(UsageError, match=r"no lesson component 'school\.math'; plugin 'school' has: school\.gains"):
+        build(*LESSON, "stage.lesson=school.math")
+    with pytest.raises(ContractError, match=r"Lesson 'school\.three' cannot be called: it is a int"):
+        build(*LESSON, "stage.lesson=school.three")
+    with pytest.raises(UsageError, match="there is no lesson 'gains'; there are: none"):
+        build(*LESSON, "stage.lesson=gains")

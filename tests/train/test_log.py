@@ -14,8 +14,8 @@ from PIL import Image
 from codectk.base.errors import InputError
 from codectk.train import bar as bars
 from codectk.train.bar import Bar
+from codectk.train.curve import plot_log, smooth
 from codectk.train.log import Log, Window, read_log
-from codectk.train.plot import plot_log, smooth
 
 
 def write(path: Path, *steps: int, start: int = 0) -> None:

@@ -12,7 +12,7 @@ from codectk.base.errors import ContractError, PluginBrokenError, UsageError, We
 from codectk.metrics.lpips import LAYERS
 from codectk.metrics.ms_ssim_torch import ms_ssim
 from codectk.train.losses import RateDistortion, mse_255
-from codectk.train.recipe import LossSection
+from codectk.train.settings import LossSection
 from codectk.weights.tensors import save_tensors
 
 QUALITY = torch.tensor([0.0, 50.0, 100.0])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from codectk.base.errors import InputError, UsageError
-from codectk.train.recipe import DataSection, OptimSection, Recipe, differences, from_dict, load_recipe
+from codectk.train.settings import DataSection, OptimSection, Recipe, differences, from_dict, load_recipe
 
 ROOT = Path(__file__).parents[2]
 

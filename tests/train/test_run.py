@@ -10,8 +10,7 @@ import torch
 from codectk.base.errors import InputError, OutputError, PluginMissingError, TrainingError, UsageError
 from codectk.train.checkpoint import load_checkpoint, save_checkpoint
 from codectk.train.log import read_log
-from codectk.train.loop import CHECKPOINT, CURVE, LOG
-from codectk.train.run import recipe_of, train
+from codectk.train.loop import CHECKPOINT, CURVE, LOG, recipe_of, train
 
 
 def test_files_of_a_run(finished: Path):
@@ -101,7 +100,7 @@ def test_what_is_refused_before_anything_is_loaded(start, recipe, finished: Path
     with pytest.raises(UsageError, match=r"Training needs --data PATH, or data\.paths"):
         train(recipe(), tmp_path)
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="cannot be made"):
+    with pytest.raises(OutputError, match="is not a folder"):
         start(tmp_path / "file" / "run")
     with pytest.raises(PluginMissingError, match="nothing"):
         start(tmp_path / "run", "codec.name=nothing")

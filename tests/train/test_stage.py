@@ -10,13 +10,12 @@ import torch
 from torch import nn
 
 from codectk.base.errors import TrainingError, UsageError
-from codectk.train.average import Average
 from codectk.train.checkpoint import load_checkpoint, save_checkpoint
-from codectk.train.descent import Descent
-from codectk.train.export import export
+from codectk.train.exporting import export
 from codectk.train.loop import CHECKPOINT
-from codectk.train.recipe import OptimSection
-from codectk.train.stage import trained
+from codectk.train.network import trained
+from codectk.train.optimizer import Average, Descent
+from codectk.train.settings import OptimSection
 from codectk.weights.tensors import load_tensors
 
 SYNTHESIS = 'stage.train=["synthesis"]'
@@ -198,16 +197,16 @@ def test_stages_that_cannot_be(build, override: str, words: str):
 
 
 def test_knobs_reach_the_stages(build, monkeypatch: pytest.MonkeyPatch):
-    from codectk.train import trainer
+    from codectk.train import objectives
 
     seen = []
-    forward = trainer.forward
+    forward = objectives.forward
 
     def watch(codec, x, coder, ctx):
         seen.append(ctx)
         return forward(codec, x, coder, ctx)
 
-    monkeypatch.setattr(trainer, "forward", watch)
+    monkeypatch.setattr(objectives, "forward", watch)
     build("stage.knobs.grid=2").train_step()
     build().train_step()
     assert seen[0].knobs["grid"] == 2 != seen[1].knobs["grid"] and len(seen[0].knobs["quality"]) == 4

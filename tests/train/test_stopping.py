@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from codectk.train import stopping
-from codectk.train.stopping import Stop
+from codectk.train import loop as stopping
+from codectk.train.loop import Stop
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -9,11 +9,9 @@ import torch
 from torch import nn
 
 from codectk.base.errors import TrainingError, UsageError
-from codectk.train.average import Average
-from codectk.train.descent import Descent, learning_rate
-from codectk.train.moments import reordered
-from codectk.train.recipe import OptimSection
-from codectk.train.scale import World
+from codectk.train.optimizer import Average, Descent, learning_rate, reordered
+from codectk.train.settings import OptimSection
+from codectk.train.world import World
 
 
 def test_learning_rate():
@@ -154,7 +152,6 @@ def test_a_network_whose_modules_were_made_in_another_order(trainer):
     other.network._modules = dict(reversed(other.network._modules.items()))
     names = [name for name, _ in other.network.named_parameters()]
     other.descent = Descent(other.network, names, other.recipe.optim)
-    other.descents = [other.descent]
     assert next(iter(other.network.state_dict())) != next(iter(made.network.state_dict()))
     for _ in range(2):
         made.train_step()

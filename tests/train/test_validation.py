@@ -18,10 +18,10 @@ from codectk.picture.read import read_picture
 from codectk.pipeline.program import analyze, code, synthesize
 from codectk.plugins import manager
 from codectk.train.checkpoint import load_checkpoint
-from codectk.train.export import export
+from codectk.train.curve import plot_log
+from codectk.train.exporting import export
 from codectk.train.log import read_log
 from codectk.train.loop import CHECKPOINT, LOG
-from codectk.train.plot import plot_log
 
 QUALITIES = (10, 60)
 

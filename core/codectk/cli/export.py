@@ -43,7 +43,7 @@ def command(source: str, output: str, raw: bool, licence: str, title: str, data:
         raise UsageError(f"--title, --data and --results are for a bundle, {path.stem}{BUNDLE}.")
     if Path(source).suffix in (WEIGHTS, BUNDLE):
         raise UsageError(f"'{source}' holds finished weights; only a bundle can be made of them.")
-    from codectk.train.export import export
+    from codectk.train.exporting import export
 
     done = export(Path(source), path, raw=raw)
     kind = "as trained" if raw else "moving average"
@@ -57,7 +57,7 @@ def command(source: str, output: str, raw: bool, licence: str, title: str, data:
 
 
 def _bundle(source: str, path: Path, raw: bool, words: dict[str, str], results: str | None) -> int:
-    from codectk.train.bundle import NO_LICENCE, export_bundle
+    from codectk.train.exporting import NO_LICENCE, export_bundle
 
     made = export_bundle(Path(source), path, raw=raw, results=Path(results) if results else None, **words)
     click.echo(f"{source} -> {path}: {made.card.title}, {made.bytes:,} bytes, sha256 {made.sha256}")

@@ -225,7 +225,7 @@ def _list_components(as_json: bool) -> int:
     from codectk.pipeline.catalog import all_components
     from codectk.pipeline.recipe import SLOTS
 
-    order = (*SLOTS, "adapter", "discriminator", "loss", "metric")
+    order = (*SLOTS, "adapter", "discriminator", "lesson", "loss", "metric")
     found = sorted(all_components(), key=lambda pair: (order.index(pair[0].kind), pair[0].id))
     if as_json:
         print_json([{**asdict(card), "distribution": r.distribution if r else "codectk"} for card, r in found])

@@ -70,9 +70,8 @@ def command(
         if not plot:
             raise UsageError("Give a RECIPE.toml to train by, or --resume, or --plot to draw the curve of a run.")
         return _draw(run)
-    from codectk.train.loop import CHECKPOINT, CURVE, LOG
-    from codectk.train.recipe import load_recipe
-    from codectk.train.run import recipe_of, train
+    from codectk.train.loop import CHECKPOINT, CURVE, LOG, recipe_of, train
+    from codectk.train.settings import load_recipe
 
     before = recipe_of(run, overrides) if resume else None
     chosen = before if recipe is None else load_recipe(recipe, overrides)
@@ -99,8 +98,8 @@ def command(
 
 
 def _draw(run: Path) -> int:
+    from codectk.train.curve import plot_log
     from codectk.train.loop import CURVE, LOG
-    from codectk.train.plot import plot_log
 
     plot_log(run / LOG, run / CURVE)
     click.echo(f"{run / LOG} -> {run / CURVE}")

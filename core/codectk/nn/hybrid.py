@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from codectk.base.errors import CodectkError, UsageError
 from codectk.nn.adapters import build as own
@@ -25,8 +25,6 @@ from codectk.spec.card import CodecCard
 from codectk.spec.stages import NumpyBackend, Stages
 
 ADAPTERS = "adapters"
-
-Lesson = Callable[[str, Any], Mapping[str, Tensor]]
 
 
 class Hybrid(nn.Module):
@@ -78,15 +76,6 @@ class Hybrid(nn.Module):
             backend=TorchBackend(device) if tensors else NumpyBackend(),
             without_knobs=self._without_knobs(),
         )
-
-    @property
-    def lesson(self) -> Lesson:
-        """That of the first stage that has one; see `codectk.train.lessons.Teacher`."""
-        for stage in self.stages.values():
-            taught: Lesson | None = getattr(stage, "lesson", None)
-            if taught is not None:
-                return taught
-        raise AttributeError("no stage has a lesson")
 
     def _without_knobs(self) -> frozenset[str]:
         """Knobs that every part that reads them, by its card, leaves out in its configuration."""

@@ -34,7 +34,7 @@ NEEDED = ("analysis", "entropy_model", "synthesis")
 GRAPH = (*TOP, "codec", *SLOTS, "adapters", "knobs")
 """What a recipe says about a codec."""
 TRAINING = ("data", "loss", "optim", "stage", "discriminator", "validation", "run")
-"""What it says about its training, judged by `codectk.train.recipe`."""
+"""What it says about its training, judged by `codectk.train.settings`."""
 
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9._-]+")
 _UNFIT = re.compile(r"[^a-z0-9._-]|^[._-]|[._-]$|^.{65}")

@@ -179,6 +179,16 @@ def network(name: str, options: Mapping[str, Any] | None = None) -> Any:
     return built
 
 
+def components(plugin: str, kind: str) -> list[str]:
+    """Ids of a plugin's components of one kind, by its card.
+
+    Raises:
+        PluginError: as `load`.
+    """
+    card = load(plugin).record.card
+    return [one.id for one in card.components if one.kind == kind] if card else []
+
+
 def component(kind: str, name: str, options: Mapping[str, Any] | None = None) -> Any:
     """Build the component with id `name`, such as "egic.oasis_c".
 
@@ -189,9 +199,8 @@ def component(kind: str, name: str, options: Mapping[str, Any] | None = None) ->
     if kind not in COMPONENT_KINDS:
         raise UsageError(f"There is no component kind '{kind}'; kinds are {', '.join(COMPONENT_KINDS)}.")
     plugin = load(name.split(".", 1)[0])
-    cards = plugin.record.card.components if plugin.record.card else ()
-    if (name, kind) not in [(card.id, card.kind) for card in cards]:
-        listed = ", ".join(card.id for card in cards if card.kind == kind) or "none"
+    if name not in (offered := components(plugin.record.name, kind)):
+        listed = ", ".join(offered) or "none"
         raise UsageError(f"There is no {kind} component '{name}'; plugin '{plugin.record.name}' has: {listed}.")
     built = plugin.call(f"codectk_{kind}", name=name, options=dict(options or {}))
     if built is None:

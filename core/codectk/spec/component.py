@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from codectk.base.toml import Table
 
 COMPONENT_KINDS = (
-    "conditioning", "analysis", "entropy_model", "synthesis", "post", "adapter", "discriminator", "loss", "metric",
+    "conditioning", "analysis", "entropy_model", "synthesis", "post", "adapter", "discriminator", "lesson", "loss",
+    "metric",
 )  # fmt: skip
 """Kinds a `[[component]]` may have; each has a hook `codectk_<kind>`."""
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         Synthesis,
     )
     from codectk.spec.summary import Summary
-    from codectk.spec.training import Discriminator, Loss
+    from codectk.spec.training import Discriminator, Lesson, Loss
 
 PROJECT = "codectk"
 
@@ -126,6 +126,11 @@ def codectk_adapter(name: str, options: Mapping[str, Any]) -> Adapter | None:
 @hookspec(firstresult=True)
 def codectk_discriminator(name: str, options: Mapping[str, Any]) -> Discriminator | None:
     """Build the discriminator `name`; used in training only."""
+
+
+@hookspec(firstresult=True)
+def codectk_lesson(name: str, options: Mapping[str, Any]) -> Lesson | None:
+    """Build the lesson `name`, which recipes name in stage.lesson; used in training only."""
 
 
 @hookspec(firstresult=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 from codectk.spec.stages import LatentSpec
 
@@ -59,5 +60,41 @@ class Loss(Protocol):
         Args:
             x: reconstructions, float32 (B, 3, H, W), nominally in [0, 1].
             target: originals, float32 (B, 3, H, W) in [0, 1].
+        """
+        ...
+
+
+class Batch(NamedTuple):
+    """What a lesson is taught on.
+
+    Attributes:
+        pictures: float32 (B, 3, H, W) in [0, 1].
+        labels: int64 (B, H, W), 0 void, 1..N groups; None where the recipe names none.
+        files: where each picture was read.
+        noise: a torch generator on the CPU for each sample, such as for a `codectk.nn.coders.Meter`.
+        distortion: the mixture of the recipe's [loss]: (reconstruction, original) -> (B,).
+    """
+
+    pictures: Any
+    labels: Any | None
+    files: Sequence[Path]
+    noise: Sequence[Any]
+    distortion: Loss
+
+
+class Lesson(Protocol):
+    """What a network learns besides rate and distortion, such as latents that are known. In practice a function."""
+
+    def __call__(self, network: Any, batch: Batch) -> Mapping[str, Any]:
+        """One step's losses.
+
+        Random numbers that the batch shares come from torch's global generator, which is seeded for the step.
+
+        Args:
+            network: the torch module in training, of a codec or of a recipe of parts.
+            batch: what to learn from.
+
+        Returns:
+            Scalars by name. Their sum is descended, but for names that start with "~", which are only logged.
         """
         ...

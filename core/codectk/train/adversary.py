@@ -15,11 +15,10 @@ from codectk.base.errors import ContractError, TrainingError, UsageError
 from codectk.plugins import manager
 from codectk.train import draws
 from codectk.train.checkpoint import load_checkpoint
-from codectk.train.descent import Descent
 from codectk.train.draws import Purpose
-from codectk.train.recipe import Recipe
-from codectk.train.stage import below
-from codectk.train.steps import Measured
+from codectk.train.network import below
+from codectk.train.optimizer import Descent, Measured
+from codectk.train.settings import Recipe
 
 PREFIX = "d_"
 """Of everything that is logged about the discriminator."""

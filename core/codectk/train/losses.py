@@ -15,7 +15,7 @@ from codectk.metrics.lpips import load_lpips
 from codectk.metrics.ms_ssim import MS_SSIM_MIN_SIDE
 from codectk.metrics.ms_ssim_torch import ms_ssim
 from codectk.plugins import manager
-from codectk.train.recipe import LossSection
+from codectk.train.settings import LossSection
 
 Distortion = Callable[[Tensor, Tensor], Tensor]
 """(reconstruction, original), float32 (B, 3, H, W), nominally in [0, 1] -> (B,)."""

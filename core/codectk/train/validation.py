@@ -22,7 +22,8 @@ from codectk.pipeline.program import forward
 from codectk.spec.card import CodecCard
 from codectk.train.data import list_pictures
 from codectk.train.losses import RateDistortion
-from codectk.train.recipe import Recipe
+from codectk.train.network import card_of, knob_values
+from codectk.train.settings import Recipe
 
 MIDDLE = 50.0
 """The quality whose lambda holds for a codec without that knob."""
@@ -55,7 +56,6 @@ class Validation:
         recipe: its section [validation] names the pictures, [loss] the loss.
         card: of the codec in training.
         knobs: values of its knobs other than quality.
-        untrained: its network with any weights; only filled, never trained.
         device: where to compute.
 
     Raises:
@@ -68,12 +68,11 @@ class Validation:
         recipe: Recipe,
         card: CodecCard,
         knobs: Mapping[str, float | int],
-        untrained: nn.Module,
         device: torch.device,
     ):
         section = recipe.validation
         self.pictures = [_central(read_picture(file).pixels, section.crop) for file in list_pictures(section.paths)]
-        self.every, self.device, self.network = section.every, device, untrained
+        self.every, self.device = section.every, device
         self.loss = RateDistortion(recipe.loss, min(min(p.shape[:2]) for p in self.pictures), device)
         self.settings: list[tuple[float, Mapping[str, float | int]]] = [(MIDDLE, knobs)]
         if knob := card.knobs.get("quality"):
@@ -97,11 +96,10 @@ class Validation:
         Raises:
             WeightsError: such weights cannot be exported, as when they are not finite.
         """
-        averaged = copy.deepcopy(network)
-        averaged.load_state_dict(weights)
-        install(self.network, to_arrays(averaged))
-        self.network.to(self.device)
-        codec = self.network.codec("", str(self.device))  # type: ignore[operator]
+        exported = copy.deepcopy(network)
+        exported.load_state_dict(weights)
+        install(exported, to_arrays(exported))
+        codec = exported.codec("", str(self.device))  # type: ignore[operator]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)  # for a synthesis that draws
             by_quality = [_mean(quality, [self._rate(codec, p, quality, k) for p in self.pictures])
@@ -122,6 +120,17 @@ class Validation:
             x, target, torch.tensor([bpp], device=self.device), torch.tensor([quality], device=self.device)
         )
         return Rating(quality, float(loss), bpp, -10 * float(np.log10(mse + 1e-10)))
+
+
+def validation_of(recipe: Recipe, device: torch.device) -> Validation:
+    """What measures on the pictures of a recipe.
+
+    Raises:
+        InputError, UsageError: as `Validation`.
+        PluginError: there is no such codec.
+    """
+    card = card_of(recipe)
+    return Validation(recipe, card, knob_values(recipe.stage, card), device)
 
 
 def _mean(quality: float | None, ratings: Sequence[Rating]) -> Rating:

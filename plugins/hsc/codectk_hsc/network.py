@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from codectk.nn.backend import TorchBackend
 from codectk.nn.configurations import configured
@@ -18,9 +18,6 @@ from codectk_hsc.entropy import EntropyModel
 from codectk_hsc.feature import pair
 from codectk_hsc.generators.interface import Generator
 from codectk_hsc.holder import Holder
-
-if TYPE_CHECKING:
-    from codectk.train.lessons import Batch
 
 
 class Network(nn.Module):
@@ -59,12 +56,6 @@ class Network(nn.Module):
             layered=True,
             align=Aligner(),
         )
-
-    def lesson(self, name: str, batch: Batch) -> Mapping[str, Tensor]:
-        """See `codectk.train.lessons.Teacher`; the files are those of `codectk_hsc.training.render`."""
-        from codectk_hsc.training.lesson import lesson
-
-        return lesson(self, name, batch)
 
 
 def build(options: Mapping[str, Any]) -> Network:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from codectk.spec.edits import Edit
     from codectk.spec.stages import Stages
+    from codectk.spec.training import Lesson
     from codectk_hsc.network import Network
 
 
@@ -53,6 +54,14 @@ def codectk_network(name: str, options: Mapping[str, Any]) -> Network | None:
     network = build(options)
     network.synthesis.basis.measure(network.synthesis.generator)
     return network
+
+
+@hookimpl
+def codectk_lesson(name: str, options: Mapping[str, Any]) -> Lesson | None:
+    """What the heads learn from painted faces; there are no options."""
+    from codectk_hsc.training.lesson import LESSONS, build
+
+    return build(name, options) if name in LESSONS else None
 
 
 @hookimpl

@@ -12,8 +12,9 @@ from codectk.base.types import Context
 from codectk.coding.coder import Decoder, Encoder, Meter
 from codectk.nn.storage import to_arrays
 from codectk.pipeline import program, wire
+from codectk.plugins import manager
 from codectk.spec.stages import Stages
-from codectk.train.lessons import Batch
+from codectk.spec.training import Batch
 from codectk_hsc.encoding import layers_of
 from codectk_hsc.holder import Holder
 from codectk_hsc.network import Network
@@ -137,19 +138,19 @@ def test_lesson_teaches_every_head(tiny: Network, tmp_path: Path):
     files = [tmp_path / f"{number:06d}.jpg" for number in range(4)]
     noise = [torch.Generator().manual_seed(number) for number in range(4)]
     batch = Batch(pictures, None, files, noise, lambda x, target: (x - target).square().mean((1, 2, 3)))
-    for name in ("codes", "pictures"):
+    for name in ("hsc.codes", "hsc.pictures"):
         torch.manual_seed(1)  # draws all slices
         tiny.zero_grad()
-        terms = tiny.lesson(name, batch)
+        terms = manager.component("lesson", name)(tiny, batch)
         assert all(torch.isfinite(term) for term in terms.values())
         torch.stack([term for key, term in terms.items() if not key.startswith("~")]).sum().backward()
         silent = [key for key, value in tiny.named_parameters() if value.grad is None or not value.grad.any()]
         assert not [key for key in silent if not key.startswith("entropy_model")], silent
         assert {"styles", "feature", "core", "slices"} <= set(terms)
-    with pytest.raises(UsageError, match="no lesson 'singing'; it has codes, pictures"):
-        tiny.lesson("singing", batch)
+    with pytest.raises(UsageError, match=r"Lesson 'hsc\.codes' has no option 'speed'"):
+        manager.component("lesson", "hsc.codes", {"speed": 1})
     with pytest.raises(InputError, match="named by number"):
-        tiny.lesson("codes", batch._replace(files=[tmp_path / "anna.jpg"] * 4))
+        manager.component("lesson", "hsc.codes")(tiny, batch._replace(files=[tmp_path / "anna.jpg"] * 4))
 
 
 def test_faces_are_functions_of_their_number(tiny: Network):

@@ -12,7 +12,7 @@ import torch
 from codectk.base.types import Picture
 from codectk.eval.curves import Point, Row
 from codectk.train.checkpoint import save_checkpoint
-from codectk.train.recipe import from_dict
+from codectk.train.settings import from_dict
 from codectk_segpic.network import build
 
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from codectk.nn.backend import TorchBackend
 from codectk.nn.configurations import configured
@@ -16,9 +16,6 @@ from codectk_sgc.config import CONFIGS, Config
 from codectk_sgc.decoder.synthesis import Synthesis
 from codectk_sgc.encoder.analysis import Analysis
 from codectk_sgc.entropy import Reduced, SemanticCoder, load_arrays
-
-if TYPE_CHECKING:
-    from codectk.train.lessons import Batch
 
 
 class Network(nn.Module):
@@ -54,10 +51,6 @@ class Network(nn.Module):
             synthesis=self.synthesis,
             backend=TorchBackend(device),
         )
-
-    def lesson(self, name: str, batch: Batch) -> Mapping[str, Tensor]:
-        """See `codectk.train.lessons.Teacher`."""
-        return self.synthesis.lesson(name, batch)
 
 
 def build(options: Mapping[str, Any]) -> Network:

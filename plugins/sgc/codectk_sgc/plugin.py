@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from codectk.spec.metrics import PictureMetric
     from codectk.spec.stages import Stages
     from codectk.spec.summary import Summary
+    from codectk.spec.training import Lesson
     from codectk_sgc.encoder.conditioning import Labels
     from codectk_sgc.network import Network
 
@@ -96,6 +97,14 @@ def codectk_network(name: str, options: Mapping[str, Any]) -> Network | None:
     from codectk_sgc.network import build
 
     return build(options)
+
+
+@hookimpl
+def codectk_lesson(name: str, options: Mapping[str, Any]) -> Lesson | None:
+    """What the decoder's networks learn from photos; there are no options."""
+    from codectk_sgc.training.lesson import LESSONS, build
+
+    return build(name, options) if name in LESSONS else None
 
 
 @hookimpl

@@ -10,7 +10,8 @@ from codectk.base.errors import UsageError, WeightsError
 from codectk.base.types import Context
 from codectk.nn.storage import install, to_arrays
 from codectk.pipeline import wire
-from codectk.train.lessons import Batch
+from codectk.plugins import manager
+from codectk.spec.training import Batch
 from codectk_sgc.decoder.colors import decoded_colors
 from codectk_sgc.network import Network, build
 from codectk_sgc.training.lesson import cells
@@ -91,7 +92,7 @@ def test_lessons_teach(tiny: Network):
         losses = []
         for _ in range(12):
             tiny.zero_grad()
-            terms = tiny.lesson(name, batch())
+            terms = manager.component("lesson", f"sgc.{name}")(tiny, batch())
             loss = torch.stack([term for key, term in terms.items() if not key.startswith("~")]).sum()
             loss.backward()
             losses.append(loss.item())
@@ -102,21 +103,21 @@ def test_lessons_teach(tiny: Network):
 
 
 def test_the_codebook_starts_from_latents(tiny: Network):
-    tiny.lesson("quantize", batch())
+    manager.component("lesson", "sgc.quantize")(tiny, batch())
     raw = tiny.synthesis.autoencoder.raw(batch().pictures)
     book = tiny.synthesis.autoencoder.vq.quantize.embedding.weight
     low, high = raw.amin((0, 2, 3)), raw.amax((0, 2, 3))
     assert ((book >= low - 1e-5) & (book <= high + 1e-5)).all()
     before = book.detach().clone()
-    tiny.lesson("quantize", batch())
+    manager.component("lesson", "sgc.quantize")(tiny, batch())
     assert torch.equal(before, book), "only a fresh codebook is filled"
 
 
 def test_what_lessons_refuse(tiny: Network):
-    with pytest.raises(UsageError, match="no lesson 'paint'; it has autoencode, quantize, diffuse"):
-        tiny.lesson("paint", batch())
+    with pytest.raises(UsageError, match=r"Lesson 'sgc\.diffuse' has no option 'speed'"):
+        manager.component("lesson", "sgc.diffuse", {"speed": 1})
     with pytest.raises(UsageError, match=r"needs data\.labels"):
-        tiny.lesson("diffuse", batch(labels=False))
+        manager.component("lesson", "sgc.diffuse")(tiny, batch(labels=False))
 
 
 def test_cells_have_their_majority():

@@ -22,12 +22,11 @@ from codectk.pipeline.load import load
 from codectk.pipeline.recipe import Graph, load_graph
 from codectk.plugins import manager
 from codectk.testing.pictures import scene
-from codectk.train.bundle import export_bundle
 from codectk.train.checkpoint import load_checkpoint
-from codectk.train.inherit import inherit
-from codectk.train.loop import CHECKPOINT
-from codectk.train.recipe import load_recipe
-from codectk.train.run import train
+from codectk.train.exporting import export_bundle
+from codectk.train.loop import CHECKPOINT, train
+from codectk.train.network import inherit
+from codectk.train.settings import load_recipe
 from codectk.weights.tensors import save_tensors
 from codectk_labels.groups import NAMES
 from codectk_sgc.labels.reduce import majority

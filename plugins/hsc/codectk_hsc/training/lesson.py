@@ -8,8 +8,9 @@ pictures  the same, and the generator's features behind the cut, where errors ar
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -18,18 +19,16 @@ from torch import Tensor
 from codectk.base.errors import InputError, UsageError
 from codectk.base.types import Context
 from codectk.nn.coders import Meter
+from codectk.spec.training import Batch, Lesson
 from codectk_hsc.decoding import Face
 from codectk_hsc.encoding import Inverted
 from codectk_hsc.generators.interface import reduced
+from codectk_hsc.network import Network
 from codectk_hsc.program import CORE, FEATURE, LAYERS
 from codectk_hsc.training.degrade import degrade
 from codectk_hsc.training.faces import draw_styles
 
-if TYPE_CHECKING:
-    from codectk.train.lessons import Batch
-    from codectk_hsc.network import Network
-
-LESSONS = ("codes", "pictures")
+LESSONS = ("hsc.codes", "hsc.pictures")
 
 STYLE_WORTH = 24.0
 """Bits that one unit of squared error of a style code (mean over slots) is worth; W has 100 units of variance."""
@@ -50,15 +49,23 @@ COARSER, PAINTED = (1, 8, 32), 2.0
 """Factors by which a picture is reduced, and the weight of its errors."""
 
 
-def lesson(network: Network, name: str, batch: Batch) -> Mapping[str, Tensor]:
-    """Losses of one step; see `codectk.train.lessons.Teacher`.
+def build(name: str, options: Mapping[str, Any]) -> Lesson:
+    """One of `LESSONS`.
 
     Raises:
-        UsageError: there is no such lesson.
+        UsageError: there are options, of which it has none.
+    """
+    if options:
+        raise UsageError(f"Lesson '{name}' has no option '{next(iter(options))}'.")
+    return partial(_taught, with_pictures=name == "hsc.pictures")
+
+
+def _taught(network: Network, batch: Batch, with_pictures: bool) -> Mapping[str, Tensor]:
+    """Losses of one step; the files are those of `codectk_hsc.training.render`.
+
+    Raises:
         InputError: a file is not named by its face's number.
     """
-    if name not in LESSONS:
-        raise UsageError(f"stage.lesson: HSC has no lesson '{name}'; it has {', '.join(LESSONS)}.")
     truth = _truth(network, batch.files)
     found = network.analysis.invert(degrade(batch.pictures))
     network.analysis.domain.observe(found.y)
@@ -76,7 +83,7 @@ def lesson(network: Network, name: str, batch: Batch) -> Mapping[str, Tensor]:
     values_of_feature = truth.feature[0].numel()
     terms["core"] = (bits[0] + STYLE_WORTH * style_error) / STYLE_BITS
     terms["slices"] = (sum(bits[1:]) + FEATURE_WORTH * values_of_feature * feature_error) / FEATURE_BITS
-    if name == "pictures":
+    if with_pictures:
         terms |= _behind(network, truth, styled, restored)
         terms |= _painted(network, batch.pictures[:1], styled, restored)
     terms["~core_bits"] = bits[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +21,6 @@ from codectk_sgc.decoder.denoiser import Denoiser
 from codectk_sgc.decoder.diffusion import denoised
 from codectk_sgc.decoder.noise import start_noise
 from codectk_sgc.entropy import REDUCED
-
-if TYPE_CHECKING:
-    from codectk.train.lessons import Batch
 
 
 class Synthesis(nn.Module):
@@ -107,9 +104,3 @@ class Synthesis(nn.Module):
             guidance=guidance,
         )
         return self.autoencoder.decode(made).float()
-
-    def lesson(self, name: str, batch: Batch) -> Mapping[str, Tensor]:
-        """See `codectk.train.lessons.Teacher`."""
-        from codectk_sgc.training.lesson import lesson
-
-        return lesson(self, name, batch)

@@ -7,23 +7,19 @@ diffuse      latents out of noise, given labels and colors, either of which is l
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from codectk.base.errors import UsageError
+from codectk.spec.training import Batch, Lesson
 from codectk_sgc.decoder.colors import decoded_colors, shown
 from codectk_sgc.decoder.schedule import schedule
+from codectk_sgc.decoder.synthesis import Synthesis
 from codectk_sgc.labels.coder import STRIDE
-
-if TYPE_CHECKING:
-    from codectk.train.lessons import Batch
-    from codectk_sgc.decoder.synthesis import Synthesis
-
-LESSONS = ("autoencode", "quantize", "diffuse")
 
 COMMITMENT = 0.25
 """Weight of the latents' distance from the codebook, beside that of the codebook from the latents (van den Oord et al.
@@ -31,21 +27,6 @@ COMMITMENT = 0.25
 
 LEFT_OUT = 0.1
 """How often labels, and independently colors, are left out."""
-
-
-def lesson(synthesis: Synthesis, name: str, batch: Batch) -> Mapping[str, Tensor]:
-    """Losses of one step; see `codectk.train.lessons.Teacher`.
-
-    Raises:
-        UsageError: there is no such lesson, or it needs label maps.
-    """
-    if name == "autoencode":
-        return _autoencode(synthesis, batch)
-    if name == "quantize":
-        return _quantize(synthesis, batch)
-    if name == "diffuse":
-        return _diffuse(synthesis, batch)
-    raise UsageError(f"stage.lesson: SGC has no lesson '{name}'; it has {', '.join(LESSONS)}.")
 
 
 def _autoencode(synthesis: Synthesis, batch: Batch) -> dict[str, Tensor]:
@@ -118,3 +99,22 @@ def cells(labels: Tensor, classes: int) -> Tensor:
     """
     votes = F.one_hot(labels, classes + 1)[..., 1:].float().permute(0, 3, 1, 2)
     return F.avg_pool2d(votes, STRIDE).argmax(1)
+
+
+def build(name: str, options: Mapping[str, Any]) -> Lesson:
+    """One of `LESSONS`, for any network with SGC's synthesis: the codec's own or one of a recipe of parts.
+
+    Raises:
+        UsageError: there are options, of which it has none.
+    """
+    if options:
+        raise UsageError(f"Lesson '{name}' has no option '{next(iter(options))}'.")
+    taught = LESSONS[name]
+    return lambda network, batch: taught(network.synthesis, batch)
+
+
+LESSONS: Mapping[str, Callable[[Synthesis, Batch], Mapping[str, Tensor]]] = {
+    "sgc.autoencode": _autoencode,
+    "sgc.quantize": _quantize,
+    "sgc.diffuse": _diffuse,
+}

@@ -108,8 +108,8 @@ class StageSection:
     then copies, once, the weights below one dotted prefix to another: { target = source }. `train` lists prefixes of
     the parameters that are trained, none for all; the others stay as they are, to the bit. `knobs` gives values for
     the codec's knobs other than quality. With the `objective` "discriminator" there is no codec: the discriminator
-    alone is pre-trained on real pictures. With "lesson" the network says itself what it is to learn from a picture;
-    `lesson` names one of those that it has.
+    alone is pre-trained on real pictures. With "lesson" the network learns what the component `lesson` with
+    `lesson_options` says, such as latents that are known; its plugin's name may be left out.
     """
 
     weights: Mapping[str, str] = field(default_factory=dict, metadata={"items": (str,)})
@@ -119,6 +119,7 @@ class StageSection:
     knobs: Mapping[str, float | int] = field(default_factory=dict, metadata={"items": (float, int)})
     objective: str = field(default="codec", metadata={"choices": OBJECTIVES})
     lesson: str = ""
+    lesson_options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
