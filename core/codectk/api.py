@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from codectk.base.arguments import check
 from codectk.base.inputs import Data
 from codectk.base.types import Picture
 from codectk.bitstream.info import Info, describe
@@ -66,6 +67,7 @@ def encode(
     """
     from codectk.pipeline.sources import pictures
 
+    check(codec=codec, device=device, engine=engine, weights=weights, keep_icc=keep_icc)
     # The pictures first: a wrong path should not cost the seconds that a codec takes to load.
     read, several = pictures(image, keep_icc=keep_icc)
     return load(codec, device=device, engine=engine, weights=weights).encode(read if several else read[0], **options)
@@ -136,6 +138,7 @@ def edit(data: Data, edits: Mapping[str, object] | None = None, *, clear: bool =
         PluginMissingError: its codec is not installed.
         UsageError: an edit is unknown or its amount out of range.
     """
+    check(edits=edits, clear=clear)
     container = read_whole(file_bytes(data))
 
     from codectk.pipeline.edit import edit

@@ -32,6 +32,14 @@ def test_arrays():
     np.testing.assert_array_equal(picture.alpha, ALPHA)
 
 
+def test_kinds_of_arrays():
+    picture = read_picture(np.matrix(GREY))
+    np.testing.assert_array_equal(picture.pixels, np.dstack([GREY] * 3))
+    assert type(picture.pixels) is np.ndarray
+    np.testing.assert_array_equal(read_picture(np.ma.masked_array(RGB)).pixels, RGB)
+    assert "masked" in refusal(np.ma.masked_array(RGB, mask=RGB > 200))
+
+
 def test_array_is_copied():
     array = RGB.copy()
     picture = read_picture(array)

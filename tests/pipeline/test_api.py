@@ -158,3 +158,22 @@ def test_importing_codectk_costs_nothing():
     assert run.stderr == ""
     with pytest.raises(AttributeError, match="no attribute 'compress'"):
         codectk.compress  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"target_bpp": "0.2"},
+        {"target_bytes": True},
+        {"codec": None},
+        {"device": None},
+        {"weights": 3},
+        {"strict": "yes"},
+        {"keep_icc": "no"},
+        {"progress": 3},
+    ],
+)
+def test_arguments_of_a_wrong_kind_get_a_sentence(pocket: object, wrong: dict):
+    (name,) = wrong
+    with pytest.raises(UsageError, match=f"^{name} is "):
+        codectk.encode(np.zeros((16, 16, 3), np.uint8), **{"codec": "pocket", **wrong})

@@ -6,11 +6,17 @@ import numpy as np
 import numpy.typing as npt
 
 from codectk.base.errors import ContractError
+from codectk.base.types import Picture
 
 
 def to_float(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """uint8 0..255 to float32 [0, 1], same shape; exact under `to_uint8`."""
     return pixels.astype(np.float32) / np.float32(255)
+
+
+def floats(picture: Picture) -> npt.NDArray[np.float32]:
+    """A picture's pixels as float32 (H, W, 3) in [0, 1], with all the bits that its source had."""
+    return to_float(picture.pixels) if picture.deep is None else picture.deep
 
 
 def to_uint8(pixels: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:

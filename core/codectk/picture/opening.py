@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 # Importing the plugins registers them in Image.OPEN.
@@ -22,14 +22,17 @@ from PIL import (  # noqa: F401
 from codectk.base.errors import CodectkError, InputError
 from codectk.base.limits import MAX_PIXELS, MAX_SIDE
 
-_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "PPM", "GIF", "BMP")
+with suppress(ImportError):  # Pillow from 11.3 on, if it was built with it
+    from PIL import AvifImagePlugin  # noqa: F401
+
+_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "PPM", "GIF", "BMP", "AVIF")
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
 _BITS_PER_SAMPLE = 258
 
 _REFUSED_MODES = {
-    "CMYK": "is a CMYK picture; convert it to RGB with its colour profile first",
     "F": "has floating-point pixels; map them to 8 bits per channel first",
     "HSV": "is an HSV image; convert it to RGB first",
-    "I": "has more than 8 bits per channel; save it with 8 bits per channel first",
+    "I": "has 32 bits per channel; save it with 16 or 8 bits per channel first",
     "LAB": "is a CIELAB picture; convert it to RGB first",
 }
 
@@ -82,7 +85,23 @@ def open_image(file: BinaryIO, name: str) -> Image.Image:
         file.seek(0)
         with decoding(name):
             return factory(file, "")
-    raise InputError(f"{name} is not a PNG, JPEG, WebP, TIFF, PPM, GIF or BMP picture; convert it to PNG first.")
+    if prefix[4:8] == b"ftyp" and prefix[8:12] in _HEIC_BRANDS:
+        return _open_heic(file, name)
+    raise InputError(
+        f"{name} is not a PNG, JPEG, WebP, AVIF, HEIC, TIFF, PPM, GIF or BMP picture; convert it to PNG first."
+    )
+
+
+def _open_heic(file: BinaryIO, name: str) -> Image.Image:
+    """Without registering the format, which would change what Pillow opens elsewhere in this process."""
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError as error:
+        raise InputError(f"{name} is a HEIC picture; to read it: pip install 'codectk[heic]'.") from error
+    file.seek(0)
+    with decoding(name):
+        opened: Image.Image = HeifImageFile(file)
+        return opened
 
 
 def check_size(width: int, height: int, name: str) -> None:
@@ -106,18 +125,21 @@ def check_header(image: Image.Image, name: str) -> tuple[str, ...]:
         Notes for the user.
 
     Raises:
-        InputError: size, depth, colour model or number of frames is not supported.
+        InputError: size, depth, color model or number of frames is not supported.
     """
     check_size(image.width, image.height, name)
     with decoding(name):
         frames = int(getattr(image, "n_frames", 1))
+        at = image.tell()
+        deep = is_deep(image)
     notes: tuple[str, ...] = ()
     if frames > 1:
-        # Phones append gain maps, previews and stereo partners to a JPEG: its first picture is the photo.
-        if image.format != "MPO":
+        # Phones append gain maps, previews and stereo partners to a picture: its first one is the photo.
+        if image.format not in ("MPO", "HEIF"):
             raise InputError(f"{name} has {frames} frames or pages; extract the one you want as a PNG first.")
-        notes = (f"Only the first of the {frames} pictures in the JPEG was read (the rest are previews or gain maps).",)
-    reason = _REFUSED_MODES["I"] if _is_deep(image) else _REFUSED_MODES.get(image.mode)
+        which = "the first" if at == 0 else f"number {at + 1}"
+        notes = (f"Only {which} of the {frames} pictures in the file was read (the rest are previews or gain maps).",)
+    reason = None if deep else _REFUSED_MODES.get(image.mode)
     if reason:
         raise InputError(f"{name} {reason}.")
     return notes
@@ -131,15 +153,21 @@ def raw_mode(image: Image.Image) -> str:
     return ""
 
 
-def _is_deep(image: Image.Image) -> bool:
-    """Whether samples have more than 8 bits. The mode alone does not say: Pillow opens 16-bit RGB as 8-bit RGB."""
+def is_deep(image: Image.Image) -> bool:
+    """Whether samples have 9 to 16 bits. The mode alone does not say: Pillow opens 16-bit RGB as 8-bit RGB.
+
+    Raises:
+        Exception: whatever Pillow raises on damaged tags.
+    """
     if image.mode.startswith("I;"):
         return True
-    if image.mode in ("F", "I"):
+    if image.mode == "F":
         return False  # refused by mode, with a sentence of its own
     tags = getattr(image, "tag_v2", None)
-    if tags is not None and max(tags.get(_BITS_PER_SAMPLE, (1,))) > 8:
+    bits = max(tags.get(_BITS_PER_SAMPLE, (1,))) if tags is not None else 0
+    if 8 < bits <= 16 or ";16" in raw_mode(image):
         return True
-    if ";16" in raw_mode(image):
-        return True
-    return any(tile[0] in ("ppm", "ppm_plain") and tile[3][1] > 255 for tile in getattr(image, "tile", ()))
+    return any(
+        tile[0] in ("ppm", "ppm_plain") and isinstance(tile[3], tuple) and tile[3][1] > 255
+        for tile in getattr(image, "tile", ())
+    )

@@ -43,8 +43,7 @@ def apply_profile(
     Raises:
         InputError: Pillow was built without LittleCMS, or a profile to keep is larger than the limit.
     """
-    if not features.check("littlecms2"):
-        raise InputError("This Pillow was built without LittleCMS and cannot read ICC profiles; install its wheel.")
+    _need_littlecms()
     space = color_space(icc)
     if space not in (("RGB", "GRAY") if grey else ("RGB",)):
         what = f"is for {space} pictures" if space.isalnum() else "is damaged"
@@ -67,6 +66,31 @@ def apply_profile(
     if grey:  # neutral up to rounding
         converted = np.repeat(converted[..., 1:2], 3, axis=2)
     return converted, None, (f"Colors were converted from the ICC profile {name} to sRGB.",)
+
+
+def from_cmyk(image: Image.Image, icc: bytes | None) -> tuple[Pixels, tuple[str, ...]]:
+    """A loaded CMYK picture as uint8 (H, W, 3) in sRGB, and notes: through its profile, or roughly without one.
+
+    Raises:
+        InputError: Pillow was built without LittleCMS.
+    """
+    _need_littlecms()
+    if icc and color_space(icc) == "CMYK":
+        try:
+            profile = ImageCms.getOpenProfile(io.BytesIO(icc))
+            converted = np.array(ImageCms.applyTransform(image, _to_srgb(profile, "CMYK")))
+            name = _printable(ImageCms.getProfileDescription(profile))
+        except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+            pass
+        else:
+            return converted, (f"Colors were converted from CMYK by the ICC profile {name} to sRGB.",)
+    note = "Colors were converted from CMYK without a profile that fits, so they are not exact."
+    return np.array(image.convert("RGB")), (note,)
+
+
+def _need_littlecms() -> None:
+    if not features.check("littlecms2"):
+        raise InputError("This Pillow was built without LittleCMS and cannot read ICC profiles; install its wheel.")
 
 
 def _to_srgb(profile: ImageCms.ImageCmsProfile, mode: str) -> ImageCms.ImageCmsTransform:

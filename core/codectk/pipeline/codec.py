@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from codectk.base.arguments import check
 from codectk.base.errors import MismatchError, UsageError
 from codectk.base.progress import Progress, silent
 from codectk.base.types import Context, Picture
@@ -123,6 +124,16 @@ class Codec:
             TargetError: the target is out of reach for a picture.
             ContractError: the codec's stages broke their contract.
         """
+        check(
+            target_bpp=target_bpp,
+            target_bytes=target_bytes,
+            strict=strict,
+            best_of=best_of,
+            keep_icc=keep_icc,
+            aligned=aligned,
+            strict_domain=strict_domain,
+            progress=progress,
+        )
         goal = search.Goal(target_bpp, target_bytes, strict, best_of)
         goal.check(self, knobs)
         pictures, several = sources.pictures(image, keep_icc=keep_icc)

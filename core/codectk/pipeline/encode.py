@@ -26,7 +26,7 @@ from codectk.bitstream.knobs import quantize_knob
 from codectk.bitstream.writer import write
 from codectk.coding.coder import Encoder, Meter
 from codectk.picture.alpha import encode_alpha
-from codectk.picture.convert import to_float
+from codectk.picture.convert import floats
 from codectk.picture.pad import pad
 from codectk.pipeline import program
 from codectk.spec.card import Knob, Number, resolve_knobs
@@ -74,7 +74,7 @@ class Encoding:
             raise UsageError(f"Codec '{stages.id}' cannot tell whether a picture is of its domain.")
         self.picture = picture = _framed(stages, picture, aligned=aligned)
         self._metadata = _metadata(picture)
-        x = pad(to_float(picture.pixels), stages.stride)
+        x = pad(floats(picture), stages.stride)
         self.height, self.width = int(x.shape[0]), int(x.shape[1])
         settled = {name: _settle(card.knobs[name], value) for name, value in self._knobs.items()}
         rate = card.rate_knob
@@ -131,7 +131,7 @@ class Encoding:
         """How far a decoded picture is from this one, as an analysis that can tell says (`spec.stages`)."""
         stages = self.codec.stages
         with stages.backend.guard():
-            x = stages.backend.from_pixels(pad(to_float(picture.pixels), stages.stride))
+            x = stages.backend.from_pixels(pad(floats(picture), stages.stride))
             return program.distance(stages, self._prepared, x, self._known)
 
     @property
@@ -190,7 +190,7 @@ def _framed(stages: Stages, picture: Picture, *, aligned: bool) -> Picture:
     if picture.alpha is not None:
         # Where a pixel came from is known to the codec alone, so the plane cannot follow.
         warnings.warn(CodectkWarning("The picture's alpha was dropped, for the codec reframed it."), stacklevel=2)
-    return replace(picture, pixels=np.ascontiguousarray(pixels), alpha=None)
+    return replace(picture, pixels=np.ascontiguousarray(pixels), alpha=None, deep=None)
 
 
 def _settle(knob: Knob, value: Number) -> Number:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
+from codectk.base.arguments import check
 from codectk.base.errors import PluginMissingError, UsageError, WeightsAbsentError, WeightsError
 from codectk.bitstream.header import Header
 from codectk.bitstream.info import Info
@@ -53,10 +54,7 @@ def load(
         UsageError: there is no such engine, or other weights for a bundle, which has its own.
         InputError: torch does not know the device.
     """
-    if not isinstance(name, str):
-        raise UsageError(f"A codec is named by a text, such as 'segpic', not by {name!r}.")
-    if not isinstance(device, str):
-        raise UsageError(f"A device is named by a text, such as 'cpu' or 'cuda:1', not by {device!r}.")
+    check(codec=name, device=device, engine=engine, weights=None if isinstance(weights, bytes) else weights)
     if engine not in ENGINES:
         raise UsageError(f"There is no engine {engine!r}; engines are {', '.join(ENGINES)}.")
     if name.lower().endswith(SUFFIX):
