@@ -23,7 +23,7 @@ from codectk.base.errors import UsageError
     ],
 )
 def test_a_wrong_kind(name: str, value: object):
-    with pytest.raises(UsageError, match=f"^{name} is ") as caught:
+    with pytest.raises(UsageError, match=f"^{name} (is|must be) ") as caught:
         check(**{name: value})
     assert type(value).__name__ in str(caught.value) and len(str(caught.value)) < 200
 

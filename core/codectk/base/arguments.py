@@ -27,14 +27,17 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
-_TEXT: _Kind = ("named by a text that is not empty", _is_text)
-_NAME: _Kind = ("a name or a path", lambda value: _is_text(value) or isinstance(value, os.PathLike))
-_FLAG: _Kind = ("True or False", lambda value: isinstance(value, bool))
-_POSITIVE: _Kind = ("a positive number", lambda value: _is_number(value) and value > 0)
-_COUNT: _Kind = ("a whole number from 0", lambda value: _is_whole(value) and value >= 0)
-_TRIES: _Kind = ("a whole number, at least 1", lambda value: _is_whole(value) and value >= 1)
-_CALL: _Kind = ("a function", callable)
-_MAPPING: _Kind = ("a mapping of amounts by name, such as {'smile': 1.5}", lambda value: isinstance(value, Mapping))
+_TEXT: _Kind = ("is named by a text that is not empty", _is_text)
+_NAME: _Kind = ("must be a name or a path", lambda value: _is_text(value) or isinstance(value, os.PathLike))
+_FLAG: _Kind = ("must be True or False", lambda value: isinstance(value, bool))
+_POSITIVE: _Kind = ("must be a positive number", lambda value: _is_number(value) and value > 0)
+_COUNT: _Kind = ("must be a whole number from 0", lambda value: _is_whole(value) and value >= 0)
+_TRIES: _Kind = ("must be a whole number of at least 1", lambda value: _is_whole(value) and value >= 1)
+_CALL: _Kind = ("must be a function", callable)
+_MAPPING: _Kind = (
+    "must be a mapping of amounts by name, such as {'smile': 1.5}",
+    lambda value: isinstance(value, Mapping),
+)
 
 _REQUIRED: Mapping[str, _Kind] = MappingProxyType(
     {
@@ -77,5 +80,5 @@ def check(**given: Any) -> None:
             continue
         shown = repr(value)
         raise UsageError(
-            f"{name} is {what}, not {shown if len(shown) <= 60 else shown[:57] + '...'} ({type(value).__name__})."
+            f"{name} {what}, not {shown if len(shown) <= 60 else shown[:57] + '...'} ({type(value).__name__})."
         )

@@ -124,16 +124,7 @@ class Codec:
             TargetError: the target is out of reach for a picture.
             ContractError: the codec's stages broke their contract.
         """
-        check(
-            target_bpp=target_bpp,
-            target_bytes=target_bytes,
-            strict=strict,
-            best_of=best_of,
-            keep_icc=keep_icc,
-            aligned=aligned,
-            strict_domain=strict_domain,
-            progress=progress,
-        )
+        check(keep_icc=keep_icc, aligned=aligned, strict_domain=strict_domain, progress=progress)
         goal = search.Goal(target_bpp, target_bytes, strict, best_of)
         goal.check(self, knobs)
         pictures, several = sources.pictures(image, keep_icc=keep_icc)

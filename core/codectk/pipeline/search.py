@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from codectk.base import arguments
 from codectk.base.errors import TargetError, UsageError
 from codectk.base.progress import Progress, reporting, silent
 from codectk.bitstream.knobs import quantize_knob
@@ -50,21 +51,14 @@ class Goal:
         Raises:
             UsageError: the arguments contradict each other, or the codec cannot do it.
         """
+        arguments.check(**asdict(self))
         targets = {"target_bpp": self.target_bpp, "target_bytes": self.target_bytes}
         given = {name: value for name, value in targets.items() if value is not None}
         if len(given) == 2:
             raise UsageError("Give target_bpp or target_bytes, not both.")
         if self.strict and not given:
             raise UsageError("strict has a meaning only together with a target size.")
-        for name, value in given.items():
-            if (
-                isinstance(value, bool)
-                or not isinstance(value, int | float)
-                or not (math.isfinite(value) and value > 0)
-            ):
-                raise UsageError(f"{name} must be a positive number, not {value!r}.")
         if self.best_of is not None:
-            check_tries(self.best_of)
             if given:
                 raise UsageError("Give a target size or best_of, not both.")
             check_codec(codec)
@@ -132,9 +126,9 @@ def encode_best(encoding: Encoding, tries: int, *, progress: Progress = silent) 
         The bytes of a `.ctk` file, with the seed.
 
     Raises:
-        UsageError: as `check_tries` and `check_codec`.
+        UsageError: `tries` is no whole number of at least 1, or as `check_codec`.
     """
-    check_tries(tries)
+    arguments.check(best_of=tries)
     check_codec(encoding.codec)
     knob = seed_knob(encoding.codec.card)
     first, count = int(encoding.knobs.get(SEED, knob.default)), int(knob.maximum - knob.minimum) + 1
@@ -148,16 +142,6 @@ def encode_best(encoding: Encoding, tries: int, *, progress: Progress = silent) 
         distances[seed] = encoding.distance(picture)
         work.tried(seed, distances[seed])
     return encoding.advising(SEED, min(seeds, key=lambda seed: distances[seed])).file()
-
-
-def check_tries(tries: object) -> None:
-    """Check a number of tries.
-
-    Raises:
-        UsageError: it is no whole number of at least 1.
-    """
-    if isinstance(tries, bool) or not isinstance(tries, int) or tries < 1:
-        raise UsageError(f"The number of seeds to try must be a whole number of at least 1, not {tries!r}.")
 
 
 def seed_knob(card: CodecCard) -> Knob:
