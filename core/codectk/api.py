@@ -74,7 +74,13 @@ def encode(
 
 
 def decode(
-    data: Data, *, layers: int | None = None, device: str = "cpu", engine: str = "auto", **knobs: Any
+    data: Data,
+    *,
+    layers: int | None = None,
+    device: str = "cpu",
+    engine: str = "auto",
+    weights: str | Path | None = None,
+    **knobs: Any,
 ) -> Image.Image:
     """Decode a `.ctk` file with the codec that it names: `load(...).decode(data, ...)`.
 
@@ -82,6 +88,8 @@ def decode(
         data: the file's bytes, its path, or the file open for reading bytes.
         layers: most layers to decode after the base layer, for layered codecs; None decodes all.
         device, engine: as for `load`.
+        weights: where to look for the weights or the bundle that the file names, if neither the codec's package nor the
+            store has them: a path, or a name or hash.
         **knobs: decoder-side knobs, such as `realism=0.5`.
 
     Returns:
@@ -95,14 +103,20 @@ def decode(
     """
     from codectk.picture.write import to_pil
 
-    return to_pil(decode_picture(data, layers=layers, device=device, engine=engine, **knobs))
+    return to_pil(decode_picture(data, layers=layers, device=device, engine=engine, weights=weights, **knobs))
 
 
 def decode_picture(
-    data: Data, *, layers: int | None = None, device: str = "cpu", engine: str = "auto", **knobs: Any
+    data: Data,
+    *,
+    layers: int | None = None,
+    device: str = "cpu",
+    engine: str = "auto",
+    weights: str | Path | None = None,
+    **knobs: Any,
 ) -> Picture:
     """Decode a `.ctk` file to a `Picture`, which keeps alpha, grey and color profile apart; else as `decode`."""
-    return next(decode_pictures(data, [knobs], layers=layers, device=device, engine=engine))
+    return next(decode_pictures(data, [knobs], layers=layers, device=device, engine=engine, weights=weights))
 
 
 def decode_pictures(
@@ -112,6 +126,7 @@ def decode_pictures(
     layers: int | None = None,
     device: str = "cpu",
     engine: str = "auto",
+    weights: str | Path | None = None,
 ) -> Iterator[Picture]:
     """Decode a `.ctk` file once and paint it with each setting of its decoder-side knobs; else as `decode`."""
     # Every check of the container comes before the plugin is looked for, let alone its networks run.
@@ -119,7 +134,9 @@ def decode_pictures(
 
     from codectk.pipeline.load import load_for
 
-    return load_for(container.header, device=device, engine=engine).decode_pictures(container, settings, layers=layers)
+    return load_for(container.header, device=device, engine=engine, weights=weights).decode_pictures(
+        container, settings, layers=layers
+    )
 
 
 def edit(data: Data, edits: Mapping[str, object] | None = None, *, clear: bool = False) -> bytes:

@@ -34,6 +34,14 @@ def crisp(weighted, folder):
 def test_from_one_machine_to_another(crisp, run, monkeypatch, tmp_path):
     result = run("encode", "a.png", "b.png", "-o", "out/", "--codec", "crisp.ctkb", "--quality", "30")
     assert result.code == 0 and "2 of 2 files done" in result.out
+    assert result.err.count("is in the weights store now") == 1
+    assert run("decode", "out/a.ctk", "-o", "here.png").code == 0  # the machine that made it can read it
+    assert "store now" not in run("encode", "a.png", "-o", "out/", "--codec", "crisp.ctkb", "--quality", "30").err
+    monkeypatch.setenv("CODECTK_HOME", str(tmp_path / "another machine"))
+    named = run("decode", "out/a.ctk", "-o", "named.png", "--weights", "crisp.ctkb")
+    assert named.code == 0 and Path("named.png").read_bytes() == Path("here.png").read_bytes(), named.err
+    wrong = run("decode", "out/a.ctk", "-o", "named.png", "--weights", "nowhere")
+    assert wrong.code == 4 and "no bundle 'nowhere'" in wrong.err
     for verb in (["decode", "out/a.ctk", "-o", "back.png"], ["verify", "out/a.ctk"]):
         missing = run(*verb)
         assert missing.code == 4 and missing.err.count("\n") == 1
@@ -143,13 +151,22 @@ def test_encodings_that_make_no_sense(crisp, run):
         assert not Path("a.ctk").exists()
 
 
-def test_a_wrong_knob_of_the_decoder(crisp, run):
+def test_a_wrong_knob_of_the_decoder(crisp, run, monkeypatch, tmp_path):
     run("encode", "a.png", "-o", "a.ctk", "--codec", "crisp.ctkb")
+    monkeypatch.setenv("CODECTK_HOME", str(tmp_path / "another machine"))
     missing = run("decode", "a.ctk", "-o", "back.png", "--realism", "0.5")
     assert missing.code == 4 and "not in the weights store" in missing.err
     run("weights", "import", "crisp.ctkb")
     wrong = run("decode", "a.ctk", "-o", "back.png", "--realism", "0.5")
     assert wrong.code == 2 and "'crisp' has no knob 'realism'" in wrong.err
+
+
+def test_a_run_takes_its_bundle_in(crisp, run):
+    Path("r.toml").write_text('weights = "crisp.ctkb"\n\n' + RECIPE)
+    done = run("run", "r.toml", "a.png", "-o", "out")
+    assert done.code == 0, done.err
+    assert done.err.count("is in the weights store now") == 1
+    assert run("decode", "out/a.ctk", "-o", "back.png").code == 0
 
 
 def test_eval(crisp, run):

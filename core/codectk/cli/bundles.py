@@ -1,8 +1,10 @@
-"""What `codectk info` says about a bundle."""
+"""What `codectk info` says about a bundle, and how one that made a file gets into the store."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -70,6 +72,17 @@ def show(source: str, found: dict[str, Any]) -> None:
     # Not in the table: lines to copy must never be folded.
     click.echo(f"\nTo use it: {found['install']}\n           codectk encode --codec {source} ...")
     click.echo(f"To decode its files: codectk weights import {source}")
+
+
+def take_in(path: str | Path, warn: Callable[[str], None]) -> None:
+    """Put a bundle that made a file into the weights store, where the decoder looks for it, and say so."""
+    from codectk.weights.bundle import read_bundle
+    from codectk.weights.bundle_store import add_bundle, find_made_with
+
+    bundle = read_bundle(path)
+    if find_made_with(bundle.card.name, bytes.fromhex(bundle.sha256[:8])) is None:
+        kept = add_bundle(path)
+        warn(f"codectk: note: {path} is in the weights store now ({kept}), so that its files can be decoded here.")
 
 
 def _plugin(plugin: dict[str, Any]) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from codectk.base.errors import UsageError
 from codectk.base.inputs import read_bytes
 from codectk.base.limits import MAX_FILE_BYTES
+from codectk.base.outputs import Outputs
 from codectk.cli import batch
 from codectk.cli.batch import Done, Job
 from codectk.cli.errors import State
@@ -21,6 +23,8 @@ from codectk.cli.output import Bar
 
 if TYPE_CHECKING:
     from codectk.base.types import Picture
+
+BUNDLE = ".ctkb"
 
 STRIP = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Values of the knob `realism` in a strip."""
@@ -42,6 +46,9 @@ STRIP = (0.0, 0.25, 0.5, 0.75, 1.0)
     metavar="N",
     help="Decode at most N layers after the base, if the codec has some.",
 )
+@click.option(
+    "--weights", metavar="FILE", help="The weights or the bundle that the files name, if the store lacks them."
+)
 @knob_options
 @yes_option
 @device_option
@@ -55,6 +62,7 @@ def command(
     knobs: dict[str, str],
     strip: bool,
     layers: int | None,
+    weights: str | None,
     yes: bool,
     device: str,
     as_json: bool,
@@ -72,35 +80,43 @@ def command(
 
     def work(job: Job, bar: Bar) -> Done:
         with notes(job.source, bar.warn):
-            return _decode(job, device, layers, settings, first_use, bar)
+            return _decode(job, where, layers, settings, first_use, bar)
 
     from codectk.picture.write import check_format
 
-    jobs = batch.plan(sources, output, ".png")
+    where = {"device": device, "weights": weights}
+    reads = [weights] if weights and Path(weights).is_file() else []
+    jobs = batch.plan(sources, output, ".png", Outputs(reads))
     for job in jobs:
         check_format(job.target)
     return batch.run(jobs, work, state, as_json=as_json)
 
 
 def _decode(
-    job: Job, device: str, layers: int | None, settings: Sequence[dict[str, str]], first_use: FirstUse, bar: Bar
+    job: Job,
+    where: dict[str, Any],
+    layers: int | None,
+    settings: Sequence[dict[str, str]],
+    first_use: FirstUse,
+    bar: Bar,
 ) -> Done:
     from codectk import api
     from codectk.picture.strip import strip
     from codectk.picture.write import encode_file
-    from codectk.pipeline.load import card_for
+    from codectk.pipeline.load import card_for, card_of
     from codectk.spec.card import resolve_knobs
 
     data = read_bytes(job.open(), MAX_FILE_BYTES, "A .ctk file")
     if any(settings):
         # From the card alone, so that a wrong knob is told before any network is loaded.
-        card = card_for(api.info(data))
+        named = str(where["weights"] or "")
+        card = card_of(named) if named.lower().endswith(BUNDLE) else card_for(api.info(data))
         for knobs in settings:
             resolve_knobs(card, knobs, "decoder")
 
     def decode() -> tuple[list[Picture], float]:
         started = time.perf_counter()
-        pictures = list(api.decode_pictures(data, settings, layers=layers, device=device))
+        pictures = list(api.decode_pictures(data, settings, layers=layers, **where))
         return pictures, time.perf_counter() - started
 
     pictures, seconds = first_use.run(decode, bar)

@@ -18,7 +18,7 @@ from codectk.cli.notes import note, notes
 from codectk.cli.options import debug_option, device_option, json_option, knob_options
 from codectk.cli.output import Bar
 
-SUFFIX = ".ctk"
+SUFFIX, BUNDLE = ".ctk", ".ctkb"
 
 
 @click.command("encode")
@@ -105,7 +105,12 @@ def command(
 
     def work(job: Job, bar: Bar) -> Done:
         with notes(job.source, bar.warn):
-            return _encode(job, keep_icc, card.name, arguments, first_use, bar)
+            done = _encode(job, keep_icc, card.name, arguments, first_use, bar)
+            if codec.lower().endswith(BUNDLE):
+                from codectk.cli.bundles import take_in
+
+                take_in(codec, bar.warn)
+            return done
 
     return batch.run(jobs, work, state, as_json=as_json)
 

@@ -165,6 +165,10 @@ class _Run:
         seconds = time.perf_counter() - started
         with atomic_write(target) as file:
             file.write(data)
+        if self.graph.at_weights is not None and self.graph.at_weights.suffix == ".ctkb":
+            from codectk.cli.bundles import take_in
+
+            take_in(self.graph.at_weights, lambda line: click.echo(line, err=True))
         return round(seconds, 3)
 
     def _decode(self, source: Path, target: Path) -> float:

@@ -80,14 +80,22 @@ def load(
     return _keep((name, device, record, named), build)
 
 
-def load_for(header: Header, *, device: str = "cpu", engine: str = "auto") -> Codec:
+def load_for(header: Header, *, device: str = "cpu", engine: str = "auto", weights: str | Path | None = None) -> Codec:
     """The codec that a file names, with the weights it names: the plugin's own, or others or a bundle from the store.
+
+    Args:
+        header: of the file.
+        device, engine: as for `load`.
+        weights: name or hash of weights, or the path of a weights file or a bundle, where to look instead.
 
     Raises:
         PluginError: as `load`.
         WeightsAbsentError: a package on the index has the weights.
         WeightsError: the weights are missing or damaged; the sentence has their hash.
     """
+    check(device=device, engine=engine, weights=weights)
+    if weights is not None:
+        return _with(header, weights, device, engine)
     if header.needs:
         return _bundled(bundles.find_for(header.codec, header.weights, header.needs), device)
     others = any(header.weights)
@@ -110,6 +118,22 @@ def load_for(header: Header, *, device: str = "cpu", engine: str = "auto") -> Co
     except WeightsError as error:
         # Once the plugin's own are there, they may turn out to be what the file names.
         raise absent or error from error
+
+
+def _with(header: Header, weights: str | Path, device: str, engine: str) -> Codec:
+    """The codec that a file names with the weights that a person names; whether they fit is seen when decoding."""
+    if not header.needs:
+        named = Path(weights) if Path(weights).is_file() else weights
+        return load(header.codec, device=device, engine=engine, weights=named, distribution=header.distribution)
+    text = str(weights)
+    bundle = read_bundle(text) if text.lower().endswith(SUFFIX) else find_bundle(text)
+    if bundle is None:
+        raise WeightsError(f"There is no bundle '{text}' in the weights store.")
+    if bundle.card.name != header.codec or not bundle.sha256.startswith(header.weights.hex()):
+        raise WeightsError(
+            f"The file was made with bundle '{header.codec}' ({header.weights.hex()}), not with {bundle}."
+        )
+    return _bundled(bundle, device)
 
 
 def card_of(name: str) -> CodecCard:
