@@ -28,7 +28,8 @@ def load(
     Args:
         name: an installed codec, the path of a bundle, or one in the store by name or hash.
         device: "cpu", "cuda", "cuda:1", ...
-        engine: what runs its networks: "torch", or "auto" for the best that is there.
+        engine: what runs its networks: "torch", "onnx" (graphs; needs no torch), or "auto": graphs on the CPU where
+            there are some, unless this process has imported torch already.
         weights: name or hash of other weights than the codec's own, from `codectk weights list`, or the path of a
             weights file.
 

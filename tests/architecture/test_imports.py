@@ -6,13 +6,13 @@ import graphlib
 import subprocess
 import sys
 
-ABOVE = ("base", "bitstream", "coding", "picture", "weights", "spec", "programs", "plugins", "pipeline", "api")
+ABOVE = ("base", "bitstream", "coding", "picture", "weights", "spec", "programs", "light", "plugins", "pipeline", "api")
 """Rooms without torch, in order; `api` is the one file that stands for the pipeline."""
 
 RANK = {room: rank for rank, room in enumerate((*ABOVE, "nn", "metrics", "train", "testing", "cli", "__main__"))}
 RANK["eval"] = RANK["train"]  # side by side: neither may import the other
 
-HEAVY = {"torch", "torchvision", "safetensors", "scipy", "matplotlib", "compressai", "timm", "diffusers"}
+HEAVY = {"torch", "torchvision", "safetensors", "scipy", "onnxruntime", "matplotlib", "compressai", "timm", "diffusers"}
 WITHOUT_TORCH = {*ABOVE, "testing", "cli", "__main__", ""}
 
 

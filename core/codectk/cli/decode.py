@@ -18,7 +18,7 @@ from codectk.cli.batch import Done, Job
 from codectk.cli.errors import State
 from codectk.cli.first_use import FirstUse, yes_option
 from codectk.cli.notes import notes
-from codectk.cli.options import debug_option, device_option, json_option, knob_options
+from codectk.cli.options import debug_option, device_option, engine_option, json_option, knob_options
 from codectk.cli.output import Bar
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ STRIP = (0.0, 0.25, 0.5, 0.75, 1.0)
 @knob_options
 @yes_option
 @device_option
+@engine_option
 @json_option
 @debug_option
 @click.pass_obj
@@ -65,6 +66,7 @@ def command(
     weights: str | None,
     yes: bool,
     device: str,
+    engine: str,
     as_json: bool,
 ) -> int:
     """Turn .ctk files back into pictures.
@@ -84,7 +86,7 @@ def command(
 
     from codectk.picture.write import check_format
 
-    where = {"device": device, "weights": weights}
+    where = {"device": device, "engine": engine, "weights": weights}
     reads = [weights] if weights and Path(weights).is_file() else []
     jobs = batch.plan(sources, output, ".png", Outputs(reads))
     for job in jobs:

@@ -15,7 +15,7 @@ from codectk.cli.batch import Done, Job
 from codectk.cli.errors import State
 from codectk.cli.first_use import FirstUse, yes_option
 from codectk.cli.notes import note, notes
-from codectk.cli.options import debug_option, device_option, json_option, knob_options
+from codectk.cli.options import debug_option, device_option, engine_option, json_option, knob_options
 from codectk.cli.output import Bar
 
 SUFFIX, BUNDLE = ".ctk", ".ctkb"
@@ -47,6 +47,7 @@ SUFFIX, BUNDLE = ".ctk", ".ctkb"
 @click.option("--strict-domain", is_flag=True, help="Refuse pictures that the codec was not made for.")
 @yes_option
 @device_option
+@engine_option
 @json_option
 @debug_option
 @click.pass_obj
@@ -66,6 +67,7 @@ def command(
     strict_domain: bool,
     yes: bool,
     device: str,
+    engine: str,
     as_json: bool,
 ) -> int:
     """Turn pictures into .ctk files.
@@ -98,6 +100,7 @@ def command(
         "aligned": aligned,
         "strict_domain": strict_domain,
         "device": device,
+        "engine": engine,
         **targets,
         **knobs,
     }

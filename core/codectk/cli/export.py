@@ -12,7 +12,7 @@ from codectk.base.outputs import Outputs
 from codectk.base.toml import to_toml
 from codectk.cli.options import debug_option
 
-WEIGHTS, BUNDLE = ".safetensors", ".ctkb"
+WEIGHTS, BUNDLE, GRAPHS = ".safetensors", ".ctkb", ".graphs"
 
 
 @click.command("export")
@@ -20,23 +20,40 @@ WEIGHTS, BUNDLE = ".safetensors", ".ctkb"
 @click.option(
     "-o", "--output", required=True, metavar="OUT", help=f"The weights file ({WEIGHTS}) or bundle ({BUNDLE}) to write."
 )
+@click.option(
+    "--light",
+    is_flag=True,
+    help=f"Beside the weights the graphs ({GRAPHS}) with which they run without torch; takes minutes.",
+)
 @click.option("--raw", is_flag=True, help="The weights as trained instead of their moving average.")
 @click.option("--licence", default="", metavar="TEXT", help="Of the weights.")
 @click.option("--title", default="", metavar="TEXT", help="Of the bundle, one line.")
 @click.option("--data", default="", metavar="TEXT", help="What it was trained on, for the bundle's card.")
 @click.option("--results", metavar="JSON", help="What 'codectk eval --json' measured with it, for the bundle's card.")
 @debug_option
-def command(source: str, output: str, raw: bool, licence: str, title: str, data: str, results: str | None) -> int:
+def command(
+    source: str, output: str, light: bool, raw: bool, licence: str, title: str, data: str, results: str | None
+) -> int:
     """Turn a training checkpoint into weights or a bundle.
 
     Weights are chosen with 'codectk encode --codec NAME --weights'; the entry for the plugin's weights.toml is printed.
     A bundle is a codec of its own, named after its file, for 'codectk encode --codec OUT.ctkb'; it can also be
-    made from a weights file or another bundle in place of the checkpoint.
+    made from a weights file or another bundle in place of the checkpoint. Graphs alone (OUT.graphs) are made from a
+    weights file; they fit all weights of the same configuration.
     """
     path = Path(output)
-    if path.suffix not in (WEIGHTS, BUNDLE):
-        raise OutputError(f"'{path}' ends neither in {WEIGHTS} nor in {BUNDLE}.")
-    Outputs(filter(None, (source, results))).write(output)
+    if path.suffix not in (WEIGHTS, BUNDLE, GRAPHS):
+        raise OutputError(f"'{path}' ends in none of {WEIGHTS}, {BUNDLE} and {GRAPHS}.")
+    if light and path.suffix != WEIGHTS:
+        raise UsageError(f"--light makes graphs beside a weights file, {path.stem}{WEIGHTS}.")
+    if path.suffix == GRAPHS and Path(source).suffix != WEIGHTS:
+        raise UsageError(f"Graphs are made from a weights file, not from '{source}'.")
+    outputs = Outputs(filter(None, (source, results)))
+    outputs.write(output)
+    if light:
+        outputs.write(str(path.with_suffix(GRAPHS)))
+    if path.suffix == GRAPHS:
+        return _graphs(Path(source), path)
     if path.suffix == BUNDLE:
         return _bundle(source, path, raw, {"licence": licence, "title": title, "data": data}, results)
     if title or data or results:
@@ -53,6 +70,14 @@ def command(source: str, output: str, raw: bool, licence: str, title: str, data:
     )
     fields = {key: value for key, value in asdict(done.entry(licence)).items() if value or key == "licence"}
     click.echo(to_toml({"weights": [fields]}), nl=False)
+    return _graphs(path, path.with_suffix(GRAPHS)) if light else 0
+
+
+def _graphs(weights: Path, path: Path) -> int:
+    from codectk.nn.graphs import export_graphs
+
+    made = export_graphs(weights, path)
+    click.echo(f"{weights} -> {path}: {len(made.graphs)} graphs, {path.stat().st_size:,} bytes", err=True)
     return 0
 
 

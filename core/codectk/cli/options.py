@@ -10,6 +10,7 @@ import click
 
 from codectk.base.errors import UsageError
 from codectk.cli.errors import State
+from codectk.spec.light import ENGINES
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -59,6 +60,17 @@ def debug_option(function: Function) -> Function:
 def json_option(function: Function) -> Function:
     """Add --json, passed as `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")(function)
+
+
+def engine_option(function: Function) -> Function:
+    """Add --engine."""
+    return click.option(
+        "--engine",
+        type=click.Choice(ENGINES),
+        default="auto",
+        show_default=True,
+        help="What runs the networks; onnx needs no torch, and auto takes it on the CPU where the codec has graphs.",
+    )(function)
 
 
 def device_option(function: Function) -> Function:

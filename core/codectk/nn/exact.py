@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -24,6 +23,7 @@ from codectk.base.errors import ContractError, WeightsError
 from codectk.nn.convolution import convolve, plain_sums
 from codectk.nn.quantize import clamp_ste, round_ste
 from codectk.programs.slices import BITS
+from codectk.weights.stored import output_scale
 
 ACTIVATION_MAX = 1023
 """Default bound of integer activations."""
@@ -161,9 +161,7 @@ class ExactConv2d(nn.Module):
             )
         self.weight = self.bias = None
         self.int_weight, self.int_bias, self.shift = weight, bias, shift
-        # Not torch.exp2, which may be off by a bit on some devices.
-        scale = np.ldexp(np.float32(1), shift.cpu().numpy().astype(np.int32))
-        self.scale = torch.from_numpy(scale).to(shift.device)
+        self.scale = torch.from_numpy(output_scale(shift.cpu().numpy())).to(shift.device)
 
 
 class ExactTable(nn.Module):

@@ -20,9 +20,9 @@ import torch
 from torch import Tensor, nn
 
 from codectk.base.errors import WeightsError
-from codectk.coding.tables import Tables
 from codectk.nn.exact import ExactConv2d, exact_modules, freeze
 from codectk.nn.priors import FactorizedPrior, Prior
+from codectk.weights.stored import dequantized, pack_tables, table_names, unpack_tables
 
 INTEGER_TYPES = {"int_weight": np.int8, "int_bias": np.int32, "shift": np.int8, "table": np.int16}
 MAX_CELLS = 1 << 26
@@ -66,7 +66,7 @@ def to_arrays(network: nn.Module, dtype: type[np.floating] = np.float16) -> Arra
     for name, prior in _priors(frozen):
         # An installed prior has no trained density any more, but tables.
         tables = prior.tables if prior.tables is not None else prior.build_tables()
-        arrays |= {f"tables.{name}.{key}": value for key, value in _pack(tables).items()}
+        arrays |= {f"tables.{name}.{key}": value for key, value in pack_tables(tables).items()}
         if isinstance(prior, FactorizedPrior) and prior.medians.any():
             _check_medians(frozen, name)
             arrays[f"tables.{name}.medians"] = prior.medians.flatten().numpy().astype(np.float32)
@@ -94,7 +94,7 @@ def install(network: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
         except WeightsError as error:
             raise WeightsError(f"{name}: {error}") from error
     for name, prior in _priors(network):
-        prior.tables = _unpack({key: take(f"tables.{name}.{key}") for key in ("frequencies", "sizes", "offsets")})
+        prior.tables = unpack_tables({key: take(key) for key in table_names(name)}, name)
         if isinstance(prior, FactorizedPrior) and f"tables.{name}.medians" in left:
             _check_medians(network, name)
             medians = _tensor(take(f"tables.{name}.medians"))
@@ -115,12 +115,12 @@ def install(network: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
                 )
             value.copy_(torch.from_numpy(array))
             continue
-        stored = _tensor(array)
         if array.dtype == np.int8:
-            scale = _tensor(take(f"{name}.scale"))
-            if scale.shape != stored.shape[:1]:
-                raise WeightsError(f"{name}.scale has shape {tuple(scale.shape)}, expected {tuple(stored.shape[:1])}.")
-            stored = stored * scale.view(-1, *[1] * (stored.ndim - 1))
+            scale = take(f"{name}.scale")
+            if scale.shape != array.shape[:1]:
+                raise WeightsError(f"{name}.scale has shape {scale.shape}, expected {array.shape[:1]}.")
+            array = dequantized(array, scale)
+        stored = _tensor(array)
         if stored.shape != value.shape:
             raise WeightsError(f"{name} has shape {tuple(stored.shape)}, expected {tuple(value.shape)}.")
         value.copy_(stored)
@@ -159,22 +159,3 @@ def _priors(network: nn.Module) -> Iterator[tuple[str, Prior]]:
     for name, module in network.named_modules():
         if isinstance(module, Prior):
             yield name, module
-
-
-def _pack(tables: Tables) -> Arrays:
-    arrays = tables.to_arrays()
-    frequencies, sizes = arrays["frequencies"], arrays["sizes"]
-    used = np.arange(frequencies.shape[1])[None] < sizes[:, None]
-    return {"frequencies": frequencies[used].astype(np.uint16), "sizes": sizes, "offsets": arrays["offsets"]}
-
-
-def _unpack(parts: Mapping[str, np.ndarray]) -> Tables:
-    sizes = parts["sizes"].astype(np.int64)
-    total = parts["frequencies"].shape
-    if sizes.ndim != 1 or sizes.size == 0 or sizes.min() < 1 or total != (sizes.sum(),):
-        raise WeightsError("the coding tables' sizes do not add up.")
-    if sizes.size * int(sizes.max()) > MAX_CELLS:  # one long table among many short ones is a small file
-        raise WeightsError(f"the coding tables would have more than {MAX_CELLS:,} cells.")
-    frequencies = np.zeros((sizes.size, int(sizes.max())), np.int32)
-    frequencies[np.arange(sizes.max())[None] < sizes[:, None]] = parts["frequencies"]
-    return Tables(frequencies, sizes.astype(np.int32), parts["offsets"])

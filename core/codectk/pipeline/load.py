@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +19,13 @@ from codectk.pipeline import bundles, wire
 from codectk.pipeline.codec import Codec
 from codectk.plugins import manager
 from codectk.spec.card import CodecCard
+from codectk.spec.light import ENGINES
 from codectk.weights.bundle import SUFFIX, Bundle, read_bundle
 from codectk.weights.bundle_store import find_bundle
 from codectk.weights.find import find
 
 KEPT = 4
 """How many handles are kept."""
-
-ENGINES = ("auto", "torch")
 
 _kept: OrderedDict[Hashable, Codec] = OrderedDict()
 _lock = threading.RLock()
@@ -43,7 +44,7 @@ def load(
     Args:
         name: as on the command line: a plugin's codec, the path of a bundle, or one in the store by name or hash.
         device: "cpu", "cuda", "cuda:1", ...; a codec without torch ignores it.
-        engine: what runs its networks: "torch", or "auto" for the best that is there.
+        engine: see `spec.light.ENGINES`.
         weights: name or hash of other weights than the plugin's own (see `codectk weights list`), the four bytes by
             which a file names them, or the path of a weights file.
         distribution: what a file's header says offers it, for the message if it is missing.
@@ -51,14 +52,14 @@ def load(
     Raises:
         PluginError: no plugin offers it, or the one that does is broken or breaks a contract.
         WeightsError: its weights are missing or damaged; a `WeightsAbsentError` where they can be pulled.
-        UsageError: there is no such engine, or other weights for a bundle, which has its own.
+        UsageError: there is no such engine, or not for this codec, or other weights for a bundle, which has its own.
         InputError: torch does not know the device.
     """
     check(codec=name, device=device, engine=engine, weights=None if isinstance(weights, bytes) else weights)
     if engine not in ENGINES:
         raise UsageError(f"There is no engine {engine!r}; engines are {', '.join(ENGINES)}.")
     if name.lower().endswith(SUFFIX):
-        return _bundled(read_bundle(name), device, weights)
+        return _bundled(read_bundle(name), device, engine, weights)
     try:
         _, record = manager.find_codec(name, distribution=distribution)
     except PluginMissingError:
@@ -66,18 +67,29 @@ def load(
         bundle = None if distribution else find_bundle(name)
         if bundle is None:
             raise
-        return _bundled(bundle, device, weights)
+        return _bundled(bundle, device, engine, weights)
     # What lies at a path may change between two calls; its hash does not.
     named = find(weights, name, record.package) if isinstance(weights, Path) else weights
 
+    light = engine == "onnx" or (engine == "auto" and device == "cpu" and _starts_light())
+
     def build() -> Codec:
-        stages, card, _ = manager.codec(name, device, distribution=distribution, weights=named)
+        made = manager.light_codec(name, distribution=distribution, weights=named) if light else None
+        if engine == "onnx" and (made is None or device != "cpu"):
+            raise UsageError(f"Codec '{name}' has no graphs for these weights on the device '{device}'; use torch.")
+        runs = "torch" if made is None else "onnx"
+        stages, card, _ = made or manager.codec(name, device, distribution=distribution, weights=named)
         wire.check(stages)
         wire.check_card(stages, card)
         origin = {"name": name, "device": device, "engine": engine, "weights": weights}
-        return Codec(stages, card.without(stages.without_knobs), record.distribution, (), device, "torch", origin)
+        return Codec(stages, card.without(stages.without_knobs), record.distribution, (), device, runs, origin)
 
-    return _keep((name, device, record, named), build)
+    return _keep((name, device, light, record, named), build)
+
+
+def _starts_light() -> bool:
+    """Whether graphs are what starts at once here."""
+    return "torch" not in sys.modules and find_spec("onnxruntime") is not None
 
 
 def load_for(header: Header, *, device: str = "cpu", engine: str = "auto", weights: str | Path | None = None) -> Codec:
@@ -97,7 +109,7 @@ def load_for(header: Header, *, device: str = "cpu", engine: str = "auto", weigh
     if weights is not None:
         return _with(header, weights, device, engine)
     if header.needs:
-        return _bundled(bundles.find_for(header.codec, header.weights, header.needs), device)
+        return _bundled(bundles.find_for(header.codec, header.weights, header.needs), device, engine)
     others = any(header.weights)
     absent = None
     try:
@@ -133,7 +145,7 @@ def _with(header: Header, weights: str | Path, device: str, engine: str) -> Code
         raise WeightsError(
             f"The file was made with bundle '{header.codec}' ({header.weights.hex()}), not with {bundle}."
         )
-    return _bundled(bundle, device)
+    return _bundled(bundle, device, engine)
 
 
 def card_of(name: str) -> CodecCard:
@@ -182,7 +194,9 @@ def forget() -> None:
         _kept.clear()
 
 
-def _bundled(bundle: Bundle, device: str, weights: str | bytes | Path | None = None) -> Codec:
+def _bundled(bundle: Bundle, device: str, engine: str, weights: str | bytes | Path | None = None) -> Codec:
+    if engine == "onnx":
+        raise UsageError(f"Bundle {bundle} has no graphs; use torch.")
     if weights is not None:
         raise UsageError(f"Bundle {bundle} has weights of its own and takes no others.")
 

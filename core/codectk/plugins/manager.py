@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,12 +17,16 @@ from codectk.plugins.known import missing_codec
 from codectk.spec import hooks
 from codectk.spec.card import CodecCard
 from codectk.spec.component import COMPONENT_KINDS
+from codectk.spec.light import Light
 from codectk.spec.published import PublishedWeights
 from codectk.spec.stages import Stages
 from codectk.weights.find import Found, find
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+Weights = str | bytes | Path | Found | None
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ def find_codec(codec: str, *, distribution: str = "") -> tuple[CodecCard, Plugin
 
 
 def codec(
-    name: str, device: str = "cpu", *, distribution: str = "", weights: str | bytes | Path | Found | None = None
+    name: str, device: str = "cpu", *, distribution: str = "", weights: Weights = None
 ) -> tuple[Stages, CodecCard, PluginRecord]:
     """Build a codec's stages, with its card and its plugin.
 
@@ -110,10 +114,43 @@ def codec(
         WeightsError: there are no such weights, they are another codec's, or as the plugin raises it.
     """
     card, record = find_codec(name, distribution=distribution)
+
+    def build(path: Path | None) -> Any:
+        return _load(record).call("codectk_codec", name=name, device=device, weights=path)
+
+    return _built(name, record, weights, build), card, record
+
+
+def light_codec(
+    name: str, *, distribution: str = "", weights: Weights = None
+) -> tuple[Stages, CodecCard, PluginRecord] | None:
+    """As `codec`, without torch; None where there is no light form of it, or none for these weights."""
+    from codectk.light.preset import light_parts, wire_light  # later: most verbs need no graphs
+
+    card, record = find_codec(name, distribution=distribution)
+    light = light_form(name, record)
+    if light is None:
+        return None
+    found = weights if weights is None or isinstance(weights, Found) else find(weights, name, record.package)
+    parts = light_parts(light, record.package, None if found is None else found.path)
+    if parts is None:
+        return None
+    return _built(name, record, found, lambda path: wire_light(light, parts)), card, record
+
+
+def light_form(name: str, record: PluginRecord) -> Light | None:
+    """How a codec is wired without torch; None where its plugin does not say."""
+    light = _load(record).call("codectk_light", name=name)
+    if not isinstance(light, Light | None):
+        raise PluginBrokenError(f"{_name(record)} gave a {type(light).__name__} as light form of '{name}'.")
+    return light
+
+
+def _built(name: str, record: PluginRecord, weights: Weights, build: Callable[[Path | None], Any]) -> Stages:
+    """The stages that `build` makes with the weights asked for, checked."""
     try:
         found = weights if weights is None or isinstance(weights, Found) else find(weights, name, record.package)
-        path = None if found is None else found.path
-        built = _load(record).call("codectk_codec", name=name, device=device, weights=path)
+        built = build(None if found is None else found.path)
     except WeightsAbsentError as error:
         raise error.for_codec(name) from error
     if built is None:
@@ -122,7 +159,7 @@ def codec(
         raise PluginBrokenError(f"{_name(record)} built a {type(built).__name__} instead of Stages for '{name}'.")
     if found is not None and not built.weights_hash.startswith(found.sha256):
         raise UsageError(f"Codec '{name}' of {record.owner} cannot use the weights {found}: it has only its own.")
-    return built, card, record
+    return built
 
 
 def import_weights(codec: str, path: Path) -> tuple[Mapping[str, np.ndarray], Mapping[str, str]]:

@@ -140,6 +140,13 @@ def code_channels(coder: ValueCoder, values: Any | None, prior: ChannelPrior, pr
     return coder.code(at, None if values is None else values - medians, prior, bound) + medians
 
 
+def settled(values: Any, prior: ChannelPrior, bound: int | None) -> Any:
+    """What both ends will know of values that `code_channels` codes. (Gradients end here.)"""
+    xp = array_namespace(values)
+    symbols = xp.round(values - prior.medians)
+    return (symbols if bound is None else xp.clip(symbols, -bound, bound)) + prior.medians
+
+
 def everywhere(like: Any, batch: int, height: int, width: int) -> Any:
     """True at all positions: bool (batch, 1, height, width) of the library and on the device of `like`."""
     xp = array_namespace(like)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from codectk.bitstream.reader import Container
     from codectk.spec.adapter import Adapter
     from codectk.spec.edits import Edit
+    from codectk.spec.light import Light
     from codectk.spec.metrics import PictureMetric, SetMetric
     from codectk.spec.published import PublishedWeights
     from codectk.spec.stages import (
@@ -55,6 +56,14 @@ def codectk_codec(name: str, device: str, weights: Path | None) -> Stages | None
     `weights` is None for the plugin's own, or a verified safetensors file whose metadata has this codec's name under
     "codec": one that `codectk_weights_import` made, one from training, or one of the plugin's manifest.
     The codec's `weights_hash` is then the sha256 of that file.
+    """
+
+
+@hookspec(firstresult=True)
+def codectk_light(name: str) -> Light | None:
+    """Say how the codec `name` is wired without torch, from the graphs beside its weights; import no torch.
+
+    `codectk_codec` of a codec that has none needs no torch either, or runs only with it.
     """
 
 

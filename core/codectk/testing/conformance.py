@@ -21,6 +21,7 @@ from codectk.pipeline.encode import Encoding
 from codectk.spec.card import Knob, Number
 from codectk.testing import corrupt, pictures
 from codectk.testing.edited import EditConformance
+from codectk.testing.engines import EngineConformance
 from codectk.testing.layered import LayerConformance
 from codectk.testing.portable import PortableConformance
 
@@ -32,7 +33,7 @@ MAX_OVERHEAD_PER_LAYER = 10
 """Further bytes around the payload of each layer after the base."""
 
 
-class CodecConformance(PortableConformance, LayerConformance, EditConformance):
+class CodecConformance(PortableConformance, LayerConformance, EditConformance, EngineConformance):
     """Inherit in a class named `Test...` and set `codec`.
 
     Attributes:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from codectk.base.errors import ContractError, UsageError
 from codectk.base.types import Context
-from codectk.nn.configurations import configured
+from codectk.programs.configurations import configured
 from codectk_egic.config import CONFIGS, Config
 from codectk_egic.synthesis import feature_specs, last_layer, painted
 

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from codectk.nn.backend import TorchBackend
-from codectk.nn.configurations import configured
+from codectk.programs.configurations import configured
 from codectk.spec.stages import Stages
 from codectk_hsc.align.aligner import Aligner
 from codectk_hsc.config import CONFIGS, Config

@@ -10,8 +10,8 @@ from torch import nn
 
 from codectk.base.errors import UsageError
 from codectk.nn.backend import TorchBackend
-from codectk.nn.configurations import configured
 from codectk.nn.storage import compact_prefixes
+from codectk.programs.configurations import configured
 from codectk.spec.stages import Stages
 from codectk_segpic import prototypes
 from codectk_segpic.analysis import Analysis

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from codectk.spec.light import Light
     from codectk.spec.stages import Stages
     from codectk_segpic.network import Network
 
@@ -35,6 +36,16 @@ def codectk_codec(name: str, device: str, weights: Path | None) -> Stages | None
     if weights is None:
         return load_preset("codectk_segpic", "segpic-small", build, device)
     return load_weights(weights, build, device)
+
+
+@hookimpl
+def codectk_light(name: str) -> Light | None:
+    """The codec around graphs."""
+    if name != "segpic":
+        return None
+    from codectk_segpic.light import LIGHT
+
+    return LIGHT
 
 
 @hookimpl

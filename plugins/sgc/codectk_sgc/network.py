@@ -8,8 +8,8 @@ from typing import Any
 from torch import nn
 
 from codectk.nn.backend import TorchBackend
-from codectk.nn.configurations import configured
 from codectk.nn.storage import compact_prefixes
+from codectk.programs.configurations import configured
 from codectk.spec.stages import Stages
 from codectk_sgc.coders import Coders
 from codectk_sgc.config import CONFIGS, Config

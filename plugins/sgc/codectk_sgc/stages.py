@@ -11,7 +11,7 @@ from torch import nn
 
 from codectk.base.errors import UsageError
 from codectk.base.types import Context
-from codectk.nn.configurations import configured
+from codectk.programs.configurations import configured
 from codectk.spec.stages import EntropyModel, SymbolCoder
 from codectk_sgc.coders import Coders
 from codectk_sgc.colors.coder import PREFIX as COLORS

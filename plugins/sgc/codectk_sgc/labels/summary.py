@@ -13,7 +13,7 @@ from codectk.base.types import Context
 from codectk.bitstream.chunk import LATENTS
 from codectk.bitstream.reader import Container
 from codectk.coding.coder import Decoder
-from codectk.nn.configurations import configured
+from codectk.programs.configurations import configured
 from codectk.weights.find import find
 from codectk.weights.tensors import load_tensors, read_metadata
 from codectk_labels.groups import NAMES

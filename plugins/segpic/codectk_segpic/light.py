@@ -1,0 +1,96 @@
+"""SegPIC without torch: its programs around graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from functools import partial
+from typing import Any
+
+from codectk.base.errors import UsageError
+from codectk.base.types import Context
+from codectk.programs.configurations import configured
+from codectk.programs.slices import INTEGERS
+from codectk.programs.values import settled
+from codectk.spec.light import Light
+from codectk.spec.stages import Backend, Stages
+from codectk_segpic import program, transforms
+from codectk_segpic.config import CONFIGS, Config
+from codectk_segpic.regions import AREA_SLACK, Regions, coding_grid
+
+
+class Grid:
+    """The conditioning stage: regions are a grid."""
+
+    def __call__(self, x: Any, ctx: Context) -> Regions:
+        return coding_grid(x.shape[0], ctx, x)
+
+
+class Analysis:
+    """See `codectk_segpic.transforms`."""
+
+    def __init__(self, config: Config, nets: Any):
+        self.produces, self.nets = program.latent_specs(config), nets
+
+    def prepare(self, x: Any, condition: Any, ctx: Context) -> Mapping[str, Any]:
+        return transforms.prepare(self.nets, x, condition)
+
+    def finish(self, prepared: Mapping[str, Any], ctx: Context) -> Mapping[str, Any]:
+        return transforms.finish(self.nets, prepared, ctx)
+
+    def __call__(self, x: Any, condition: Any, ctx: Context) -> Mapping[str, Any]:
+        return self.finish(self.prepare(x, condition, ctx), ctx)
+
+
+class EntropyModel:
+    """See `codectk_segpic.program`."""
+
+    def __init__(self, config: Config, nets: Any):
+        self.needs = self.gives = program.latent_specs(config)
+        self.nets = nets
+
+    def code(self, coder: Any, values: Mapping[str, Any] | None, ctx: Context) -> Mapping[str, Any]:
+        return program.code(self.nets, coder, values, ctx)
+
+
+class Synthesis:
+    """See `codectk_segpic.transforms`."""
+
+    def __init__(self, config: Config, nets: Any):
+        self.needs = tuple(spec for spec in program.latent_specs(config) if spec.name != "p_deep")
+        self.nets = nets
+
+    def __call__(self, latents: Mapping[str, Any], ctx: Context) -> Any:
+        return transforms.paint(self.nets, transforms.features(self.nets, latents, ctx))
+
+
+def wire(parts: Any, options: Mapping[str, Any], weights_hash: str, backend: Backend) -> Stages:
+    """See `codectk.spec.light.Light`."""
+    config = configured("SegPIC", CONFIGS, options)
+    if config.without or config.labels or not (config.exact and config.linear):
+        raise UsageError("The light engine runs SegPIC's configurations 'small' and 'base' with all their parts.")
+    coding = parts.under(
+        "entropy_model", config=config, numbers=INTEGERS, exactly=nullcontext, label_coder=None, layered=False,
+        slices=config.slices, support=config.support, own_view=config.own_view, two_pass=config.two_pass,
+    )  # fmt: skip
+    rounded = partial(settled, prior=coding.prior_mid, bound=INTEGERS.value_max)
+    analysis = parts.under("analysis", labels=0, cell_slack=AREA_SLACK, rounded=rounded)
+    synthesis = parts.under("synthesis", deep=config.deep, regional=True)
+    return Stages(
+        id="segpic",
+        stride=64,
+        weights_hash=weights_hash,
+        portable=True,
+        analysis=Analysis(config, analysis),
+        entropy_model=EntropyModel(config, coding),
+        synthesis=Synthesis(config, synthesis),
+        conditioning=Grid(),
+        backend=backend,
+    )
+
+
+LIGHT = Light(
+    wire,
+    "segpic-small",
+    (Context(128, 192, {"quality": 50.0, "grid": 2}), Context(192, 320, {"quality": 40.0, "grid": 4})),
+)
