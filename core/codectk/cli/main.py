@@ -28,6 +28,7 @@ VERBS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "plugins": ("codectk.cli.plugins", "List plugins, their codecs and components, and their state."),
         "weights": ("codectk.cli.weights", "List, verify, import and pull weights."),
         "eval": ("codectk.cli.eval", "Measure rate and distortion of codecs on pictures."),
+        "compare": ("codectk.cli.compare", "Show pictures by several codecs at equal bytes, on one page."),
         "run": ("codectk.cli.run", "Encode, decode and evaluate pictures with the codec of a recipe."),
         "train": ("codectk.cli.train", "Train a codec by a recipe."),
         "export": ("codectk.cli.export", "Turn a training checkpoint into weights or a bundle."),
