@@ -212,7 +212,7 @@ def decoders(codec: CtkCodec, grid: Mapping[str, Sequence[str]]) -> list[CtkCode
 
 @dataclass(frozen=True)
 class ClassicCodec:
-    """A reference encoder of `eval.classic`; qualities are whole numbers."""
+    """A reference encoder of `eval.classical`; qualities are whole numbers."""
 
     reference: Reference
 
