@@ -11,7 +11,7 @@ import torch
 from codectk.base.errors import ContractError, PluginBrokenError, UsageError, WeightsError
 from codectk.metrics.lpips import LAYERS
 from codectk.metrics.ms_ssim_torch import ms_ssim
-from codectk.train.losses import RateDistortion, mse_255
+from codectk.train.losses import RateDistortion, eye_loss, mse_255, opponent
 from codectk.train.settings import LossSection
 from codectk.weights.tensors import save_tensors
 
@@ -78,11 +78,24 @@ def test_a_mixture_is_the_weighted_sum(pair, lpips_file: Path):
         section = LossSection(balance=0, **{"mse": 0.0, "lpips_weights": str(lpips_file), **weights})
         return RateDistortion(section, 176)(x, target, bpp, QUALITY)
 
-    parts = [loss(mse=1.0), loss(ms_ssim=1.0), loss(lpips=1.0)]
+    parts = [loss(mse=1.0), loss(ms_ssim=1.0), loss(lpips=1.0), loss(eye=1.0)]
     assert all((part > 0).all() for part in parts)
-    mixed = loss(mse=0.5, ms_ssim=200.0, lpips=30.0)
-    assert mixed.tolist() == pytest.approx((0.5 * parts[0] + 200 * parts[1] + 30 * parts[2]).tolist(), rel=1e-5)
+    mixed = loss(mse=0.5, ms_ssim=200.0, lpips=30.0, eye=90.0)
+    wanted = 0.5 * parts[0] + 200 * parts[1] + 30 * parts[2] + 90 * parts[3]
+    assert mixed.tolist() == pytest.approx(wanted.tolist(), rel=1e-5)
     mixed.sum().backward()
+    assert torch.isfinite(x.grad).all() and x.grad.abs().sum() > 0
+
+
+def test_the_eye_sees_brightness_before_color():
+    """Grey has no color, the channels stay within 0..1, and black has a slope."""
+    corners = torch.tensor([[r, g, b] for r in (0.0, 1.0) for g in (0.0, 1.0) for b in (0.0, 1.0)])
+    seen = opponent(corners.view(8, 3, 1, 1)).view(8, 3)
+    assert seen.min() >= 0 and seen.max() <= 1
+    grey = opponent(torch.linspace(0, 1, 5).view(5, 1, 1, 1).expand(5, 3, 1, 1)).view(5, 3)
+    assert torch.allclose(grey[:, ::2], torch.tensor([0.42, 0.55]), atol=1e-5) and (grey[1:, 1] > grey[:-1, 1]).all()
+    x = torch.zeros(1, 3, 176, 176, requires_grad=True)
+    eye_loss(x, torch.rand(1, 3, 176, 176, generator=torch.Generator().manual_seed(0))).backward()
     assert torch.isfinite(x.grad).all() and x.grad.abs().sum() > 0
 
 
@@ -95,7 +108,7 @@ def test_ms_ssim_counts_what_is_missing(pair):
 @pytest.mark.parametrize(
     ("section", "crop", "words"),
     [
-        (LossSection(mse=0), 64, "a positive weight of mse, ms_ssim, lpips or a component"),
+        (LossSection(mse=0), 64, "a positive weight of mse, ms_ssim, eye, lpips or a component"),
         (LossSection(ms_ssim=1), 128, "MS-SSIM in the loss needs crops of at least 161 pixels, not 128"),
         (LossSection(lpips=1, lpips_weights="x"), 16, "LPIPS in the loss needs crops of at least 31"),
         (LossSection(lpips=1), 64, r"loss\.lpips needs loss\.lpips_weights"),

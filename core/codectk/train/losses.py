@@ -14,6 +14,7 @@ from codectk.metrics.lpips import MIN_SIDE as LPIPS_MIN_SIDE
 from codectk.metrics.lpips import load_lpips
 from codectk.metrics.ms_ssim import MS_SSIM_MIN_SIDE
 from codectk.metrics.ms_ssim_torch import ms_ssim
+from codectk.nn.quantize import clamp_ste
 from codectk.plugins import manager
 from codectk.train.settings import LossSection
 
@@ -29,6 +30,32 @@ def mse_255(x: Tensor, target: Tensor) -> Tensor:
 def ms_ssim_loss(x: Tensor, target: Tensor) -> Tensor:
     """1 - MS-SSIM, (B,) in 0..1."""
     return 1 - ms_ssim(x, target)
+
+
+XYB = ((0.30, 0.622, 0.078), (0.23, 0.692, 0.078), (0.24342268, 0.20476744, 0.55180988))
+"""Linear sRGB to the three receptors of JPEG XL's color space (ISO/IEC 18181-1, annex L)."""
+XYB_BIAS = 0.0037930733
+
+
+def opponent(x: Tensor) -> Tensor:
+    """A picture as the eye's channels: red against green, brightness, blue against yellow, each within 0..1.
+
+    JPEG XL's XYB, with X 14 times as large and blue less brightness, so that the three vary about as much.
+
+    Args:
+        x: float32 (B, 3, H, W), nominally in [0, 1].
+    """
+    x = clamp_ste(x, 0.0, 1.0)
+    linear = torch.where(x > 0.04045, ((x.clamp_min(0.04045) + 0.055) / 1.055) ** 2.4, x / 12.92)
+    receptors = torch.einsum("rc,bchw->rbhw", x.new_tensor(XYB), linear)
+    long, middle, short = torch.pow(receptors + XYB_BIAS, 1 / 3) - XYB_BIAS ** (1 / 3)
+    y = (long + middle) / 2
+    return torch.stack([7 * (long - middle) + 0.42, y, short - y + 0.55], 1)
+
+
+def eye_loss(x: Tensor, target: Tensor) -> Tensor:
+    """1 - MS-SSIM of the eye's channels, (B,) in 0..1."""
+    return 1 - ms_ssim(opponent(x), opponent(target))
 
 
 class Mixture:
@@ -53,6 +80,9 @@ class Mixture:
         if section.ms_ssim > 0:
             _need("MS-SSIM", MS_SSIM_MIN_SIDE, crop)
             self.terms.append((section.ms_ssim, ms_ssim_loss))
+        if section.eye > 0:
+            _need("The eye's loss", MS_SSIM_MIN_SIDE, crop)
+            self.terms.append((section.eye, eye_loss))
         if section.lpips > 0:
             _need("LPIPS", LPIPS_MIN_SIDE, crop)
             if not section.lpips_weights:
@@ -63,7 +93,7 @@ class Mixture:
             if weight > 0:
                 self.terms.append((weight, loss))
         if not self.terms:
-            raise UsageError("The loss needs a positive weight of mse, ms_ssim, lpips or a component.")
+            raise UsageError("The loss needs a positive weight of mse, ms_ssim, eye, lpips or a component.")
 
     def __call__(self, x: Tensor, target: Tensor) -> Tensor:
         return torch.stack([weight * term(x, target) for weight, term in self.terms]).sum(0)

@@ -63,9 +63,10 @@ class LossSection:
 
     With a `top`, lambda leaves that line at quality `knee` and rises, exponentially too, to `top` at quality 100.
 
-    `mse`, `ms_ssim` and `lpips` are weights of the distortions in a mixture: mse is on the 0..255 scale as in
-    CompressAI, ms_ssim is 1 - MS-SSIM, lpips is LPIPS v0.1 with AlexNet, whose weights are the safetensors file
-    `lpips_weights`. `components` adds distortions that plugins offer: { id = { weight = 1.0, options = {} } }.
+    `mse`, `ms_ssim`, `eye` and `lpips` are weights of the distortions in a mixture: mse is on the 0..255 scale as in
+    CompressAI, ms_ssim is 1 - MS-SSIM of RGB, eye the same of the channels that an eye sees (brightness and opponent
+    colors, XYB), lpips is LPIPS v0.1 with AlexNet, whose weights are the safetensors file `lpips_weights`.
+    `components` adds distortions that plugins offer: { id = { weight = 1.0, options = {} } }.
     """
 
     low: float = _number(0.0009, 1e-12)
@@ -75,6 +76,7 @@ class LossSection:
     balance: float = _number(0.4, 0.0)
     mse: float = _number(1.0, 0.0)
     ms_ssim: float = _number(0.0, 0.0)
+    eye: float = _number(0.0, 0.0)
     lpips: float = _number(0.0, 0.0)
     lpips_weights: str = ""
     components: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, metadata={"items": (dict,)})
