@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,12 +52,13 @@ def encode(
     engine: str = "auto",
     weights: str | Path | None = None,
     keep_icc: bool = False,
+    keep: str | Iterable[str] = (),
     **options: Any,
 ) -> Any:
     """Encode a picture, or several: `load(codec).encode(image, ...)`.
 
     Args:
-        image, keep_icc, **options: as for `Codec.encode`, such as `quality=50` or `target_bpp=0.2`.
+        image, keep_icc, keep, **options: as for `Codec.encode`, such as `quality=50` or `target_bpp=0.2`.
         codec, device, engine, weights: as for `load`.
 
     Returns:
@@ -70,7 +71,7 @@ def encode(
 
     check(codec=codec, device=device, engine=engine, weights=weights, keep_icc=keep_icc)
     # The pictures first: a wrong path should not cost the seconds that a codec takes to load.
-    read, several = pictures(image, keep_icc=keep_icc)
+    read, several = pictures(image, keep_icc=keep_icc, keep=keep)
     return load(codec, device=device, engine=engine, weights=weights).encode(read if several else read[0], **options)
 
 

@@ -3,6 +3,7 @@ importing anything of the room, and must agree with the room on every example an
 
 import json
 import re
+import zlib
 from pathlib import Path
 
 import pytest
@@ -126,12 +127,19 @@ def read_by_the_page(data):
         earlier = [chunk[0] for chunk in chunks]
         if tag == 0:
             need(critical and length >= 3)
-        elif tag in (1, 2, 3, 5):
-            need(critical == (tag != 2) and length >= 1 and tag not in earlier and 0 not in earlier)
+        elif tag in (1, 2, 3, 5, 6, 7):
+            need(critical == (tag in (1, 3, 5)) and length >= 1 and tag not in earlier and 0 not in earlier)
             need(tag == 1 or length <= 16777216)
             if tag == 3:
                 need(2 <= length <= 4096)
                 edits = edits_by_the_page(payload)
+            if tag in (6, 7):
+                stream = zlib.decompressobj()
+                try:
+                    plain = stream.decompress(payload)
+                except zlib.error as error:
+                    raise Refused from error
+                need(stream.eof and not stream.unused_data and 1 <= len(plain) <= 16777216)
             if tag == 5:
                 tiles = tiles_by_the_page(payload, width, height)
         else:
@@ -290,7 +298,7 @@ def agree(data):
     found = read(data)
     assert fields.pop("edits") == found.edits
     assert {name: getattr(found.header, name) for name in fields} == fields
-    names = {0: "LATS", 1: "ALPH", 2: "ICCP", 3: "EDIT"}
+    names = {0: "LATS", 1: "ALPH", 2: "ICCP", 3: "EDIT", 6: "EXIF", 7: "XMPP"}
     assert [(names.get(n, f"x{n}"), p, c, size) for n, c, p, size in chunks] == [
         (c.tag, c.payload, c.critical, size) for c, size in zip(found.chunks, found.sizes, strict=True)
     ]
@@ -320,6 +328,7 @@ KNOBS = st.one_of(st.integers(0, 3), st.integers(0, 70)).flatmap(
     )
 )
 FLAGS = st.sampled_from([0x10, 0x11, 0x12, 0x13] * 3 + [0x14, 0x20]).map(lambda byte: bytes([0xC7, 0x54, 0x4B, byte]))
+ZLIB = zlib.compress(b"x")
 EDIT_PARTS = [
     b"\xe1",
     b"\x61",
@@ -336,6 +345,12 @@ CHUNKS = st.one_of(
     st.tuples(st.sampled_from([0x20, 0x20, 0x20, 0x0D, 0x03]), st.binary(min_size=3, max_size=6)),
     st.tuples(st.sampled_from([0x20, 0x20, 0x20, 0x0D, 0x03]), st.binary(min_size=3, max_size=6)),
     st.tuples(st.sampled_from([0x20, 0x21, 0x02, 0x22, 0x01, 0x00, 0x2D, 0x60]), st.binary(max_size=6)),
+    st.tuples(
+        st.sampled_from([0x06, 0x07, 0x26]),
+        st.sampled_from(
+            [zlib.compress(b"x"), zlib.compress(b"x") + b"y", zlib.compress(b"x")[:-1], zlib.compress(b""), b""]
+        ),
+    ),
     st.tuples(st.sampled_from([0x23, 0x23, 0x03]), st.lists(st.sampled_from(EDIT_PARTS), max_size=5).map(b"".join)),
 )
 

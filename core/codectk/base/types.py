@@ -17,6 +17,8 @@ class Picture:
         alpha: uint8 (H, W), 255 opaque, or None.
         grey: True if the source had one luminance channel; decoding gives one back.
         icc: ICC profile the pixels are in, or None for sRGB.
+        exif, xmp: metadata of the source that shall be kept, a TIFF structure and an XMP packet, both of an upright
+            picture; or None.
         deep: float32 (H, W, 3) in [0, 1]: the same pixels with all bits of a source that has more than 8, else None.
             What encodes a picture takes these; whatever changes `pixels` leaves them out.
         notes: sentences for the user about what was changed on reading (profile converted, tag dropped).
@@ -26,6 +28,8 @@ class Picture:
     alpha: np.ndarray | None = None
     grey: bool = False
     icc: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
     deep: np.ndarray | None = field(default=None, compare=False)
     notes: tuple[str, ...] = field(default=(), compare=False)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from codectk.base.errors import BitstreamError, FormatVersionError, LimitError, TruncatedError
 from codectk.base.limits import MAX_CHUNKS, MAX_FILE_BYTES, MAX_METADATA_BYTES
 from codectk.bitstream.edits import MAX_EDITS_BYTES, unpack_edits
+from codectk.bitstream.metadata import unpack_metadata
 from codectk.bitstream.varint import Buffer, decode_varint, encode_varint
 
 LATENTS = "LATS"
@@ -22,6 +23,12 @@ ICC = "ICCP"
 
 EDITS = "EDIT"
 """Amounts of edits by name (`codectk.bitstream.edits`)."""
+
+EXIF = "EXIF"
+"""EXIF of the source, upright: a TIFF structure (`codectk.bitstream.metadata`)."""
+
+XMP = "XMPP"
+"""The XMP packet of the source, upright (`codectk.bitstream.metadata`)."""
 
 TILES = "TILE"
 """How a large picture is cut, and where its tiles lie (`codectk.bitstream.tiles`)."""
@@ -54,6 +61,8 @@ _TAGS: Mapping[str, _Tag] = MappingProxyType(
         ICC: _Tag(2, critical=False, least=1, most=MAX_METADATA_BYTES),
         EDITS: _Tag(3, critical=True, least=2, most=MAX_EDITS_BYTES),
         TILES: _Tag(5, critical=True, least=3, most=MAX_METADATA_BYTES),
+        EXIF: _Tag(6, critical=False, least=1, most=MAX_METADATA_BYTES),
+        XMP: _Tag(7, critical=False, least=1, most=MAX_METADATA_BYTES),
     }
 )
 _NAMES: Mapping[int, str] = MappingProxyType({tag.number: name for name, tag in _TAGS.items()})
@@ -65,7 +74,8 @@ class Chunk:
     """One chunk.
 
     Attributes:
-        tag: "LATS", "ALPH", "ICCP", "EDIT" or "TILE", or "x<number>" for a tag that this version does not know.
+        tag: "LATS", "ALPH", "ICCP", "EDIT", "TILE", "EXIF" or "XMPP", or "x<number>" for a tag that this version
+            does not know.
         payload: the bytes inside.
         critical: True if a reader that does not know the tag must refuse the file.
     """
@@ -152,16 +162,22 @@ def unpack_frame(view: Buffer, pos: int) -> Frame:
 
 
 def check_payload(chunk: Chunk, *, offset: int | None = None) -> None:
-    """Check what this room knows about a payload: that edits can be read.
+    """Check what this room knows about a payload: that edits and metadata can be read.
 
     Raises:
         BitstreamError: they cannot; `offset` is the position of the chunk in the file, for messages.
     """
-    if chunk.tag == EDITS:
+    checks: Mapping[str, Callable[[bytes], object]] = {
+        EDITS: unpack_edits,
+        EXIF: unpack_metadata,
+        XMP: unpack_metadata,
+    }
+    if chunk.tag in checks:
         try:
-            unpack_edits(chunk.payload)
+            checks[chunk.tag](chunk.payload)
         except BitstreamError as error:
-            raise BitstreamError(str(error), offset=offset, chunk=EDITS) from error
+            kind = LimitError if isinstance(error, LimitError) else BitstreamError
+            raise kind(str(error), offset=offset, chunk=chunk.tag) from error
 
 
 class Rules:

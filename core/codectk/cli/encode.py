@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,9 @@ from codectk.cli.first_use import FirstUse, yes_option
 from codectk.cli.notes import note, notes
 from codectk.cli.options import debug_option, device_option, engine_option, json_option, knob_options
 from codectk.cli.output import Bar
+
+if TYPE_CHECKING:
+    from codectk.picture.read import Kinds
 
 SUFFIX, BUNDLE = ".ctk", ".ctkb"
 
@@ -43,6 +46,7 @@ SUFFIX, BUNDLE = ".ctk", ".ctkb"
     help="Paint with N seeds and keep the most faithful picture, for codecs that have a seed.",
 )
 @click.option("--keep-icc", is_flag=True, help="Keep the color profile instead of converting to sRGB.")
+@click.option("--keep", default="", metavar="KINDS", help="Keep metadata: exif, xmp and icc, such as exif,xmp.")
 @click.option("--aligned", is_flag=True, help="The picture is framed already; for codecs that align pictures.")
 @click.option("--strict-domain", is_flag=True, help="Refuse pictures that the codec was not made for.")
 @yes_option
@@ -63,6 +67,7 @@ def command(
     strict: bool,
     best_of: int | None,
     keep_icc: bool,
+    keep: str,
     aligned: bool,
     strict_domain: bool,
     yes: bool,
@@ -75,12 +80,14 @@ def command(
     An existing output is replaced, but only when its picture was encoded. With several inputs, OUT is a folder,
     failures do not stop the others, and the exit code is the highest of all.
     """
+    from codectk.picture.read import kept_kinds
     from codectk.pipeline.load import card_of
     from codectk.pipeline.search import seed_knob
     from codectk.spec.card import resolve_knobs
 
     targets = {"target_bpp": target_bpp, "target_bytes": target_bytes}
     _check_targets(targets, strict, best_of)
+    kept = kept_kinds(keep) | ({"icc"} if keep_icc else frozenset())
     # From the card alone, so that a wrong knob is told before any picture or network is loaded.
     card = card_of(codec)
     resolve_knobs(card, knobs, "encoder")
@@ -108,7 +115,7 @@ def command(
 
     def work(job: Job, bar: Bar) -> Done:
         with notes(job.source, bar.warn):
-            done = _encode(job, keep_icc, card.name, arguments, first_use, bar)
+            done = _encode(job, kept, card.name, arguments, first_use, bar)
             if codec.lower().endswith(BUNDLE):
                 from codectk.cli.bundles import take_in
 
@@ -128,11 +135,11 @@ def _check_targets(targets: dict[str, float | None], strict: bool, best_of: int 
         raise UsageError("Give --best-of or a target, not both.")
 
 
-def _encode(job: Job, keep_icc: bool, name: str, arguments: dict[str, Any], first_use: FirstUse, bar: Bar) -> Done:
+def _encode(job: Job, kept: Kinds, name: str, arguments: dict[str, Any], first_use: FirstUse, bar: Bar) -> Done:
     from codectk import api
     from codectk.picture.read import read_picture
 
-    picture = read_picture(job.open(), keep_icc=keep_icc)
+    picture = read_picture(job.open(), keep=kept)
     for remark in picture.notes:
         bar.warn(note(job.source, remark))
 

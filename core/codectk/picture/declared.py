@@ -144,9 +144,10 @@ def from_exif(exif: Any) -> Declared:
     white, primary = exif.get(_WHITE), exif.get(_PRIMARY)
     if white is not None and primary is not None:
         numbers = [float(value) for value in (*white, *primary)]
-        gamma = inner.get(_GAMMA)
-        curve = srgb_curve if not gamma else power_curve(float(gamma))
-        if len(numbers) == 8 and np.abs(np.subtract(numbers, SRGB)).max() < 0.002 and curve is srgb_curve:
+        gamma = float(inner.get(_GAMMA) or 0)
+        same = len(numbers) == 8 and bool(np.abs(np.subtract(numbers, SRGB)).max() < 0.002)
+        curve = srgb_curve if not gamma or (same and abs(gamma - 2.2) < 0.05) else power_curve(gamma)
+        if same and curve is srgb_curve:
             return Declared()
         return _profile(numbers, curve, "the space of the primaries in the metadata")
     if space == _UNCALIBRATED:

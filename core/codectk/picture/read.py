@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
@@ -17,6 +17,7 @@ from codectk.base.types import Picture
 from codectk.picture import boxes, jpeg, png
 from codectk.picture.declared import Declared, from_bmp, from_cicp, from_exif, from_png
 from codectk.picture.deep import deep_samples
+from codectk.picture.metadata import exif_of, xmp_of
 from codectk.picture.modes import planes
 from codectk.picture.opening import check_header, check_size, decoding, is_deep, open_image, raw_mode
 from codectk.picture.orientation import has_more_exif, orientation_before_loading, orientation_of, upright
@@ -24,11 +25,16 @@ from codectk.picture.profile import apply_profile, from_cmyk
 
 Source = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | np.ndarray
 
+KEEPABLE = ("exif", "xmp", "icc")
+"""Kinds of metadata that a file can carry."""
+
+Kinds = frozenset[str]
+
 MAX_BYTES = 4 << 30
 """Largest picture file that is read."""
 
 
-def read_picture(source: Source, *, keep_icc: bool = False) -> Picture:
+def read_picture(source: Source, *, keep_icc: bool = False, keep: str | Iterable[str] = ()) -> Picture:
     """Read a picture.
 
     PNG, JPEG, WebP, AVIF, TIFF, PPM/PGM/PBM, GIF and BMP are read, and HEIC with the extra `codectk[heic]`; of phones'
@@ -41,6 +47,8 @@ def read_picture(source: Source, *, keep_icc: bool = False) -> Picture:
         source: path, the bytes of a picture file, a file open for reading bytes, a Pillow image, or a uint8 array
             (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) in sRGB with straight alpha. Neither image nor array is changed.
         keep_icc: keep pixels in the color space of their profile and hand the profile on in `Picture.icc`.
+        keep: of the metadata, what to hand on in the picture: "exif", "xmp" and "icc" (the same as `keep_icc`), several
+            with commas between them or as a collection. EXIF and XMP then say that the picture is upright.
 
     Returns:
         The picture; `alpha` is None if it is opaque everywhere, `grey` is True for one-channel sources.
@@ -50,14 +58,15 @@ def read_picture(source: Source, *, keep_icc: bool = False) -> Picture:
         InputError: no such file, not a picture, damaged, too large, floating-point pixels or an unsupported color
             model, or more than one frame.
     """
+    kept = kept_kinds(keep) | ({"icc"} if keep_icc else frozenset())
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, Image.Image):
-        return _from_image(source, "The given image", keep_icc)
+        return _from_image(source, "The given image", kept)
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return _from_file(bytes(source), "The given data", keep_icc)
+        return _from_file(bytes(source), "The given data", kept)
     if callable(getattr(source, "read", None)):
-        return _from_open(source, str(getattr(source, "name", "The given file")), keep_icc)
+        return _from_open(source, str(getattr(source, "name", "The given file")), kept)
     if not isinstance(source, (str, os.PathLike)):
         raise InputError(f"A picture cannot be read from an object of type {type(source).__name__}.")
     name = os.fsdecode(source)
@@ -72,12 +81,25 @@ def read_picture(source: Source, *, keep_icc: bool = False) -> Picture:
     except (OSError, ValueError) as error:
         raise InputError(f"{name} cannot be opened: {getattr(error, 'strerror', None) or error}.") from error
     with file:
-        return _from_open(file, name, keep_icc)
+        return _from_open(file, name, kept)
 
 
-def _from_open(file: BinaryIO, name: str, keep_icc: bool) -> Picture:
+def kept_kinds(keep: str | Iterable[str]) -> Kinds:
+    """The kinds of metadata that are named, with commas between them or as a collection.
+
+    Raises:
+        UsageError: there is no such kind.
+    """
+    words = keep.split(",") if isinstance(keep, str) else list(keep)
+    kinds = frozenset(str(word).strip().lower() for word in words) - {""}
+    if unknown := sorted(kinds - set(KEEPABLE)):
+        raise UsageError(f"'{unknown[0]}' cannot be kept; what can is {', '.join(KEEPABLE)}.")
+    return kinds
+
+
+def _from_open(file: BinaryIO, name: str, kept: Kinds) -> Picture:
     """From a file open for reading bytes, from where it stands to its end; read into memory, as a pipe cannot seek."""
-    return _from_file(bytes(read_bytes(file, MAX_BYTES)), name, keep_icc)
+    return _from_file(bytes(read_bytes(file, MAX_BYTES)), name, kept)
 
 
 def _from_array(array: np.ndarray) -> Picture:
@@ -114,21 +136,21 @@ def _from_samples(samples: np.ndarray) -> Picture:
     return Picture(np.ascontiguousarray(pixels), alpha=alpha, grey=grey, deep=deep)
 
 
-def _from_file(data: bytes, name: str, keep_icc: bool) -> Picture:
+def _from_file(data: bytes, name: str, kept: Kinds) -> Picture:
     told = png.facts(data) if data.startswith(png.SIGNATURE) else None
     if told is not None:
         data = told.data
     try:
-        return _decoded(data, name, keep_icc, told)
+        return _decoded(data, name, kept, told)
     except InputError:
         ended = jpeg.with_end(data)
         if ended is None:
             raise
-    picture = _decoded(ended, name, keep_icc, None)
+    picture = _decoded(ended, name, kept, None)
     return replace(picture, notes=(*picture.notes, "The file lacks its last bytes; all pixels are there."))
 
 
-def _decoded(data: bytes, name: str, keep_icc: bool, told: png.PngFacts | None) -> Picture:
+def _decoded(data: bytes, name: str, kept: Kinds, told: png.PngFacts | None) -> Picture:
     def reopen() -> Image.Image:
         return open_image(io.BytesIO(data), name)
 
@@ -147,13 +169,13 @@ def _decoded(data: bytes, name: str, keep_icc: bool, told: png.PngFacts | None) 
             declared = from_cicp(found.cicp, f"the {image.format} file") if found.cicp else declared
         elif image.format == "BMP":
             declared = from_bmp(data)
-        return _from_image(image, name, keep_icc, declared, tuple(notes), reopen, data)
+        return _from_image(image, name, kept, declared, tuple(notes), reopen, data)
 
 
 def _from_image(
     image: Image.Image,
     name: str,
-    keep_icc: bool,
+    kept: Kinds,
     declared: Declared | None = None,
     notes: tuple[str, ...] = (),
     reopen: Callable[[], Image.Image] | None = None,
@@ -184,15 +206,20 @@ def _from_image(
         orientation = orientation_of(image)
         exif = image.getexif()
         dropped = ["EXIF"] if has_more_exif(image) else []
+        if dropped and "exif" in kept:
+            picture, dropped = replace(picture, exif=exif_of(image)), []
         declared = declared if declared and declared.says_something else from_exif(exif)
     except Exception:  # Pillow's EXIF parser raises many types on damaged blocks
         orientation, dropped = 1, []
         told.append("The EXIF data was ignored: it is damaged.")
     if "xmp" in image.info or "XML:com.adobe.xmp" in image.info:
-        dropped.append("XMP")
+        if "xmp" in kept:
+            picture = replace(picture, xmp=xmp_of(image))
+        else:
+            dropped.append("XMP")
     if dropped:
         told.append(f"The {' and '.join(dropped)} metadata was not kept.")
-    picture, more = _in_srgb(picture, image, declared or Declared(), keep_icc)
+    picture, more = _in_srgb(picture, image, declared or Declared(), kept)
     told += more
     if orientation != 1 or turned != 1:
         told.append("The orientation in the metadata was applied to the pixels.")
@@ -201,7 +228,7 @@ def _from_image(
     return replace(picture, notes=tuple(told))
 
 
-def _in_srgb(picture: Picture, image: Image.Image, declared: Declared, keep_icc: bool) -> tuple[Picture, Sequence[str]]:
+def _in_srgb(picture: Picture, image: Image.Image, declared: Declared, kept: Kinds) -> tuple[Picture, Sequence[str]]:
     """The picture in sRGB, or in its profile if that is kept, and notes."""
     icc: bytes | None = image.info.get("icc_profile")
     if image.mode == "CMYK":
@@ -213,14 +240,14 @@ def _in_srgb(picture: Picture, image: Image.Image, declared: Declared, keep_icc:
     icc = icc or declared.icc
     if not icc:
         return picture, ()
-    pixels, kept, notes = apply_profile(picture.pixels, picture.grey, icc, keep=keep_icc)
+    pixels, profile, notes = apply_profile(picture.pixels, picture.grey, icc, keep="icc" in kept)
     if pixels is picture.pixels:
-        return replace(picture, icc=kept), notes
+        return replace(picture, icc=profile), notes
     if declared.name and not image.info.get("icc_profile"):
         notes = (f"Colors were converted to sRGB from {declared.name}.",)
     if picture.deep is not None:
         notes = (*notes, "The conversion left 8 of 16 bits in each channel.")
-    return replace(picture, pixels=pixels, icc=kept, deep=None), notes
+    return replace(picture, pixels=pixels, icc=profile, deep=None), notes
 
 
 def _upright(picture: Picture, orientation: int) -> Picture:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from codectk.base.atomic import atomic_write, check_target
-from codectk.base.errors import ContractError, OutputError
+from codectk.base.errors import CodectkWarning, ContractError, OutputError
 from codectk.base.types import Picture
+from codectk.picture.metadata import EXIF_START
 from codectk.picture.profile import color_space
+
+_XMP_TAG = 700
 
 
 @dataclass(frozen=True)
@@ -126,9 +130,15 @@ def to_pil(picture: Picture) -> Image.Image:
         bands.append(alpha)
     stacked = bands[0] if len(bands) == 1 else np.stack(bands, axis=-1)
     image = Image.fromarray(np.ascontiguousarray(stacked))
-    if picture.icc:
-        image.info["icc_profile"] = picture.icc
+    image.info |= _metadata(picture)
     return image
+
+
+def _metadata(picture: Picture) -> dict[str, bytes]:
+    """Profile, EXIF and XMP under Pillow's names."""
+    exif = EXIF_START + picture.exif if picture.exif else None
+    named = {"icc_profile": picture.icc, "exif": exif, "xmp": picture.xmp}
+    return {name: data for name, data in named.items() if data}
 
 
 def write_picture(path: str | os.PathLike[str], picture: Picture) -> None:
@@ -150,7 +160,8 @@ def write_picture(path: str | os.PathLike[str], picture: Picture) -> None:
 def encode_file(picture: Picture, path: str | os.PathLike[str]) -> bytes:
     """The bytes of a picture file whose format follows from its name.
 
-    PNG, WebP, TIFF and PPM are lossless; JPEG is written at quality 95 without chroma subsampling.
+    PNG, WebP, TIFF and PPM are lossless; JPEG is written at quality 95 without chroma subsampling. A TIFF is compressed
+    unless it carries EXIF. PPM holds no metadata, which a `CodectkWarning` tells.
 
     Args:
         picture: what to write; its profile is embedded, its alpha kept.
@@ -165,7 +176,7 @@ def encode_file(picture: Picture, path: str | os.PathLike[str]) -> bytes:
     image = to_pil(picture)
     if not kind.grey and image.mode in ("L", "LA"):
         image = image.convert("RGBA" if image.mode == "LA" else "RGB")
-    options = {**kind.options, "icc_profile": picture.icc} if picture.icc else kind.options
+    options = {**kind.options, **_saved(kind, picture)}
     # Into memory: some of Pillow's encoders write past Python's file, and tell a full disk in words of their own.
     file = io.BytesIO()
     try:
@@ -173,6 +184,34 @@ def encode_file(picture: Picture, path: str | os.PathLike[str]) -> bytes:
     except (ValueError, OSError, RuntimeError) as error:
         raise OutputError(f"{os.fspath(path)} cannot be written as {kind.name}: {error}.") from error
     return file.getvalue()
+
+
+def _saved(kind: _Format, picture: Picture) -> dict[str, Any]:
+    """The picture's metadata as arguments of Pillow's `save`."""
+    found: dict[str, Any] = _metadata(picture)
+    if not kind.icc:
+        if found:
+            warnings.warn(
+                CodectkWarning(f"{kind.name} files hold no metadata; EXIF and XMP were left out."), stacklevel=3
+            )
+        return {}
+    xmp = found.pop("xmp", None)
+    if xmp and kind is _PNG:
+        texts = PngImagePlugin.PngInfo()
+        texts.add_itxt("XML:com.adobe.xmp", xmp.decode("utf-8", "replace"))
+        found["pnginfo"] = texts
+    elif kind is _TIFF:
+        # Pillow takes all tags of a TIFF in one object.
+        tags = Image.Exif()
+        tags.load(found.pop("exif", b""))
+        if xmp:
+            tags[_XMP_TAG] = xmp
+        found["exif"] = tags
+        if picture.exif:
+            found["compression"] = None  # libtiff, which compresses, takes no folders of tags from Pillow
+    elif xmp:
+        found["xmp"] = xmp
+    return found
 
 
 def _format_of(path: Path) -> _Format:

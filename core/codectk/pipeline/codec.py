@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -91,6 +91,7 @@ class Codec:
         strict: bool = False,
         best_of: int | None = None,
         keep_icc: bool = False,
+        keep: str | Iterable[str] = (),
         aligned: bool = False,
         strict_domain: bool = False,
         progress: Progress = silent,
@@ -108,6 +109,7 @@ class Codec:
             best_of: for codecs that paint from a seed: try so many, beginning with the one given, and write the one
                 that comes closest to the picture. Each try takes as long as decoding.
             keep_icc: keep the picture's color profile instead of converting to sRGB.
+            keep: of the picture's metadata what the file shall carry: "exif", "xmp" and "icc", such as "exif,xmp".
             aligned: the picture is framed already as a codec that aligns pictures wants it.
             strict_domain: refuse a picture of another kind than the codec is for; otherwise it is a `DomainWarning`.
             progress: told after each file of a search, or of the steps of all tries.
@@ -127,7 +129,7 @@ class Codec:
         check(keep_icc=keep_icc, aligned=aligned, strict_domain=strict_domain, progress=progress)
         goal = search.Goal(target_bpp, target_bytes, strict, best_of)
         goal.check(self, knobs)
-        pictures, several = sources.pictures(image, keep_icc=keep_icc)
+        pictures, several = sources.pictures(image, keep_icc=keep_icc, keep=keep)
 
         def file(picture: Picture) -> bytes:
             return goal.file(Encoding(self, picture, knobs, aligned=aligned, strict_domain=strict_domain), progress)

@@ -20,9 +20,10 @@ from codectk.base.errors import (
     WeightsError,
 )
 from codectk.base.types import Context, Picture
-from codectk.bitstream.chunk import ALPHA, ICC, LATENTS
+from codectk.bitstream.chunk import ALPHA, EXIF, ICC, LATENTS, XMP
 from codectk.bitstream.header import Header
 from codectk.bitstream.layers import check_number, layers_of, name_of
+from codectk.bitstream.metadata import unpack_metadata
 from codectk.bitstream.reader import Container
 from codectk.coding.coder import Decoder
 from codectk.picture.alpha import decode_alpha
@@ -64,6 +65,7 @@ def decode_settings(
     edits = carried_edits(container)
     latents, known = decode_latents(container, codec, layers=layers), coding_context(header, codec)
     metadata = {chunk.tag: chunk.payload for chunk in container.chunks}
+    exif, xmp = (unpack_metadata(metadata[tag]) if tag in metadata else None for tag in (EXIF, XMP))
     alpha = decode_alpha(metadata[ALPHA], header.height, header.width) if ALPHA in metadata else None
     for knobs in resolved:
         ctx = replace(known, knobs=knobs, edits=edits)
@@ -71,7 +73,7 @@ def decode_settings(
             x = _pixels(stages, program.synthesize(stages, latents, ctx), ctx)
         painted = crop(x, header.height, header.width)
         pixels = to_uint8(to_neutral(painted) if header.grey else painted)
-        yield Picture(pixels, alpha=alpha, grey=header.grey, icc=metadata.get(ICC))
+        yield Picture(pixels, alpha=alpha, grey=header.grey, icc=metadata.get(ICC), exif=exif, xmp=xmp)
 
 
 def decode_latents(container: Container, codec: Codec, *, layers: int | None = None) -> Mapping[str, Any]:

@@ -20,9 +20,10 @@ from codectk.base.errors import (
     UsageError,
 )
 from codectk.base.types import Context, Picture
-from codectk.bitstream.chunk import ALPHA, ICC, LATENTS, Chunk
+from codectk.bitstream.chunk import ALPHA, EXIF, ICC, LATENTS, XMP, Chunk
 from codectk.bitstream.header import Header
 from codectk.bitstream.knobs import quantize_knob
+from codectk.bitstream.metadata import pack_metadata
 from codectk.bitstream.writer import write
 from codectk.coding.coder import Encoder, Meter
 from codectk.picture.alpha import encode_alpha
@@ -202,11 +203,14 @@ def _metadata(picture: Picture) -> list[Chunk]:
     chunks = []
     if picture.alpha is not None:
         chunks.append(Chunk.of(ALPHA, encode_alpha(picture.alpha)))
-    if picture.icc is not None:
-        if len(picture.icc) > limits.MAX_METADATA_BYTES:
+    kept = (("color profile", ICC, picture.icc), ("EXIF data", EXIF, picture.exif), ("XMP packet", XMP, picture.xmp))
+    for what, tag, data in kept:
+        if data is None:
+            continue
+        if len(data) > limits.MAX_METADATA_BYTES:
             raise InputError(
-                f"The color profile has {len(picture.icc)} bytes, more than the {limits.MAX_METADATA_BYTES} a file "
-                "may hold; encode without keeping it."
+                f"The {what} has {len(data)} bytes, more than the {limits.MAX_METADATA_BYTES} a file may hold; encode "
+                "without keeping it."
             )
-        chunks.append(Chunk.of(ICC, picture.icc))
+        chunks.append(Chunk.of(tag, data if tag == ICC else pack_metadata(data)))
     return chunks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -16,22 +17,22 @@ from codectk.picture.read import read_picture
 SUFFIX = ".ctk"
 
 
-def pictures(image: Any, *, keep_icc: bool = False) -> tuple[list[Picture], bool]:
+def pictures(image: Any, *, keep_icc: bool = False, keep: str | Iterable[str] = ()) -> tuple[list[Picture], bool]:
     """The pictures of an argument, and whether it stands for several.
 
     Args:
         image: what `read_picture` takes, or a `Picture`; or a list of these; or floating (B, 3, H, W) RGB in [0, 1],
             of torch or numpy.
-        keep_icc: as for `read_picture`.
+        keep_icc, keep: as for `read_picture`.
 
     Raises:
         InputError: one cannot be read, there is none, or a batch has another form.
     """
     if isinstance(image, list | tuple):
-        return [_picture(one, keep_icc) for one in image], True
+        return [_picture(one, keep_icc, keep) for one in image], True
     if getattr(image, "ndim", 0) == 4:
         return _of_batch(image), True
-    return [_picture(image, keep_icc)], False
+    return [_picture(image, keep_icc, keep)], False
 
 
 def is_file(source: Any) -> bool:
@@ -41,8 +42,8 @@ def is_file(source: Any) -> bool:
     return isinstance(source, str | os.PathLike) and os.fspath(source).lower().endswith(SUFFIX)
 
 
-def _picture(image: Any, keep_icc: bool) -> Picture:
-    return image if isinstance(image, Picture) else read_picture(image, keep_icc=keep_icc)
+def _picture(image: Any, keep_icc: bool, keep: str | Iterable[str] = ()) -> Picture:
+    return image if isinstance(image, Picture) else read_picture(image, keep_icc=keep_icc, keep=keep)
 
 
 def _of_batch(batch: Any) -> list[Picture]:

@@ -1,0 +1,39 @@
+"""The payload of the chunks EXIF and XMPP: metadata of the source, as a zlib stream (RFC 1950)."""
+
+from __future__ import annotations
+
+import zlib
+
+from codectk.base.errors import BitstreamError, LimitError
+from codectk.base.limits import MAX_METADATA_BYTES
+from codectk.bitstream.varint import Buffer
+
+
+def pack_metadata(data: bytes) -> bytes:
+    """Compress metadata of 1 to `MAX_METADATA_BYTES` bytes.
+
+    Raises:
+        LimitError: they are empty or too long.
+    """
+    if not 1 <= len(data) <= MAX_METADATA_BYTES:
+        raise LimitError(f"Metadata have 1 to {MAX_METADATA_BYTES:,} bytes, not {len(data):,}.")
+    return zlib.compress(data, 9)
+
+
+def unpack_metadata(payload: Buffer) -> bytes:
+    """Read what `pack_metadata` wrote; no more than the limit is ever decompressed.
+
+    Raises:
+        LimitError: it is longer than the limit.
+        BitstreamError: it is no zlib stream, or not exactly one, or of nothing.
+    """
+    stream = zlib.decompressobj()
+    try:
+        data = stream.decompress(payload, MAX_METADATA_BYTES + 1)
+    except zlib.error as error:
+        raise BitstreamError("The metadata cannot be decompressed.") from error
+    if len(data) > MAX_METADATA_BYTES:
+        raise LimitError(f"The metadata have more than {MAX_METADATA_BYTES} bytes.")
+    if not data or not stream.eof or stream.unused_data:
+        raise BitstreamError("The metadata are not one whole zlib stream.")
+    return data
