@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ from codectk.base.errors import OutputError, UsageError
 from codectk.base.outputs import Outputs
 from codectk.base.toml import to_toml
 from codectk.cli.options import debug_option
+from codectk.plugins.known import install_line
 
 WEIGHTS, BUNDLE, GRAPHS = ".safetensors", ".ctkb", ".graphs"
 
@@ -74,6 +76,8 @@ def command(
 
 
 def _graphs(weights: Path, path: Path) -> int:
+    if missing := [name for name in ("torch", "onnx", "onnxscript") if find_spec(name) is None]:
+        raise UsageError(f"Making graphs needs the package {missing[0]}: {install_line('codectk[export]')}")
     from codectk.nn.graphs import export_graphs
 
     made = export_graphs(weights, path)

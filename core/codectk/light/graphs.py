@@ -129,6 +129,8 @@ class Parts:
         with self._lock:
             options = runtime.SessionOptions()
             options.log_severity_level = 3
+            # Each session would keep what it needed most; together that is as much again as all of them need at a time.
+            options.enable_cpu_mem_arena = options.enable_mem_pattern = False
             # Every session has threads of its own; integer networks are small, and there are many of them.
             small = any(tensor.endswith(INTEGERS) for tensor in used)
             options.intra_op_num_threads = 1 if small else _threads()

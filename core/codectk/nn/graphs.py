@@ -8,13 +8,14 @@ the weights file.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from importlib.util import find_spec
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+import onnx
 import torch
+from onnxscript.optimizer import optimize
 from torch import Tensor, nn
 
 from codectk.base.errors import UsageError, WeightsError
@@ -80,13 +81,11 @@ def export_graphs(weights: Path, path: Path) -> GraphFile:
     """Write the graphs for a weights file.
 
     Raises:
-        UsageError: a package that makes graphs is missing, or the codec has no light form in this configuration.
+        UsageError: the codec has no light form in this configuration.
         WeightsError: not the weights of an installed codec.
         PluginError: the codec is missing or broken.
         OutputError: they cannot be written.
     """
-    if missing := [name for name in ("onnx", "onnxscript") if find_spec(name) is None]:
-        raise UsageError(f"Making graphs needs the package {missing[0]}: pip install onnx onnxscript.")
     metadata = read_metadata(weights)
     if "codec" not in metadata:
         raise WeightsError(f"The weights {weights} do not say which codec they are for.")
@@ -171,18 +170,33 @@ def _exported(
     model = program.model_proto
     renamed = {key: names[id(value)] for key, value in local.items() if id(value) in names}
     taken = []
-    for tensor in model.graph.initializer:
+    for tensor in list(model.graph.initializer):
         if tensor.name in renamed:
-            taken.append(renamed[tensor.name])
-            tensor.name = taken[-1]
-            tensor.ClearField("raw_data")
-            tensor.data_location = tensor.EXTERNAL
-            tensor.external_data.add(key="location", value="weights")
+            model.graph.initializer.remove(tensor)
+            taken.append(onnx.TensorProto(name=renamed[tensor.name], data_type=tensor.data_type, dims=tensor.dims))
     for node in model.graph.node:
         for place, value in enumerate(node.input):
             node.input[place] = renamed.get(value, value)
-    del model.graph.value_info[:], model.metadata_props[:]
-    for node in model.graph.node:
+    model = _lean(model, taken)
+    return model.SerializeToString(), [tensor.name for tensor in taken]
+
+
+def _lean(model: onnx.ModelProto, taken: Sequence[onnx.TensorProto]) -> onnx.ModelProto:
+    """With all computed that follows from the graph alone, and with places for tensors that are handed over.
+
+    Those are inputs meanwhile, so that nothing is computed from them.
+    """
+    inputs = len(model.graph.input)
+    for tensor in taken:
+        model.graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims)))
+    lean: onnx.ModelProto = optimize(model, input_size_limit=4096, output_size_limit=1 << 16)
+    del lean.graph.input[inputs:]
+    for tensor in taken:
+        tensor.data_location = tensor.EXTERNAL
+        tensor.external_data.add(key="location", value="weights")
+        lean.graph.initializer.append(tensor)
+    del lean.graph.value_info[:], lean.metadata_props[:]
+    for node in lean.graph.node:
         del node.metadata_props[:]
         node.doc_string = ""
-    return model.SerializeToString(), taken
+    return lean

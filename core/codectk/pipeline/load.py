@@ -18,6 +18,7 @@ from codectk.bitstream.info import Info
 from codectk.pipeline import bundles, wire
 from codectk.pipeline.codec import Codec
 from codectk.plugins import manager
+from codectk.plugins.known import install_line
 from codectk.spec.card import CodecCard
 from codectk.spec.light import ENGINES
 from codectk.weights.bundle import SUFFIX, Bundle, read_bundle
@@ -58,6 +59,8 @@ def load(
     check(codec=name, device=device, engine=engine, weights=None if isinstance(weights, bytes) else weights)
     if engine not in ENGINES:
         raise UsageError(f"There is no engine {engine!r}; engines are {', '.join(ENGINES)}.")
+    if engine == "torch" and find_spec("torch") is None:
+        raise UsageError(f"The engine torch needs the package torch: {install_line('codectk[torch]')}")
     if name.lower().endswith(SUFFIX):
         return _bundled(read_bundle(name), device, engine, weights)
     try:

@@ -132,6 +132,6 @@ def _safetensors() -> Any:
         import safetensors.numpy
     except ImportError as error:
         raise WeightsError(
-            "Weights need the package safetensors, which is not installed: pip install codectk[torch]."
+            "Weights need the package safetensors, which is not installed: pip install safetensors."
         ) from error
     return safetensors.numpy
