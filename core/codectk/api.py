@@ -10,8 +10,8 @@ from codectk.base.arguments import check
 from codectk.base.inputs import Data
 from codectk.base.types import Picture
 from codectk.bitstream.info import Info, describe
-from codectk.bitstream.layers import read_layers, read_whole
-from codectk.bitstream.reader import file_bytes
+from codectk.bitstream.layers import read_layers, read_source, read_whole
+from codectk.bitstream.reader import TiledFile, file_bytes
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -75,24 +75,19 @@ def encode(
     return load(codec, device=device, engine=engine, weights=weights).encode(read if several else read[0], **options)
 
 
-def decode(
-    data: Data,
-    *,
-    layers: int | None = None,
-    device: str = "cpu",
-    engine: str = "auto",
-    weights: str | Path | None = None,
-    **knobs: Any,
-) -> Image.Image:
+def decode(data: Data, **options: Any) -> Image.Image:
     """Decode a `.ctk` file with the codec that it names: `load(...).decode(data, ...)`.
 
     Args:
         data: the file's bytes, its path, or the file open for reading bytes.
         layers: most layers to decode after the base layer, for layered codecs; None decodes all.
+        region: x, y, width and height in pixels of the part that is wanted. Of a picture in tiles, only those that show
+            in it are read and decoded.
+        scale: reduce the picture by 1, 2, 4 or 8, each pixel the mean of scale x scale.
         device, engine: as for `load`.
         weights: where to look for the weights or the bundle that the file names, if neither the codec's package nor the
             store has them: a path, or a name or hash.
-        **knobs: decoder-side knobs, such as `realism=0.5`.
+        **options: further ones are decoder-side knobs, such as `realism=0.5`.
 
     Returns:
         An image of mode RGB, RGBA, L or LA; a kept color profile is in `info["icc_profile"]`.
@@ -105,20 +100,32 @@ def decode(
     """
     from codectk.picture.write import to_pil
 
-    return to_pil(decode_picture(data, layers=layers, device=device, engine=engine, weights=weights, **knobs))
+    return to_pil(decode_picture(data, **options))
 
 
 def decode_picture(
     data: Data,
     *,
     layers: int | None = None,
+    region: Sequence[int] | None = None,
+    scale: int = 1,
     device: str = "cpu",
     engine: str = "auto",
     weights: str | Path | None = None,
     **knobs: Any,
 ) -> Picture:
     """Decode a `.ctk` file to a `Picture`, which keeps alpha, grey and color profile apart; else as `decode`."""
-    return next(decode_pictures(data, [knobs], layers=layers, device=device, engine=engine, weights=weights))
+    pictures = decode_pictures(
+        data,
+        [knobs],
+        layers=layers,
+        region=region,
+        scale=scale,
+        device=device,
+        engine=engine,
+        weights=weights,
+    )
+    return next(pictures)
 
 
 def decode_pictures(
@@ -126,19 +133,21 @@ def decode_pictures(
     settings: Sequence[Mapping[str, object]],
     *,
     layers: int | None = None,
+    region: Sequence[int] | None = None,
+    scale: int = 1,
     device: str = "cpu",
     engine: str = "auto",
     weights: str | Path | None = None,
 ) -> Iterator[Picture]:
     """Decode a `.ctk` file once and paint it with each setting of its decoder-side knobs; else as `decode`."""
     # Every check of the container comes before the plugin is looked for, let alone its networks run.
-    container = read_layers(file_bytes(data), layers)
+    source = read_source(data, layers, tiles=region is not None)
+    header = (source.front if isinstance(source, TiledFile) else source).header
 
     from codectk.pipeline.load import load_for
 
-    return load_for(container.header, device=device, engine=engine, weights=weights).decode_pictures(
-        container, settings, layers=layers
-    )
+    codec = load_for(header, device=device, engine=engine, weights=weights)
+    return codec.decode_pictures(source, settings, layers=layers, region=region, scale=scale)
 
 
 def edit(data: Data, edits: Mapping[str, object] | None = None, *, clear: bool = False) -> bytes:

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codectk.base.errors import ContractError
+from codectk.base.errors import ContractError, UsageError
 from codectk.bitstream.tiles import Box, Grid, check_grid
-from codectk.picture.tiles import Blend, blend_region, plan, ramp, touching
+from codectk.picture.tiles import Blend, Reduced, check_region, plan, ramp, reduced, touching
 
 SIZES = st.integers(1, 700)
 
@@ -28,8 +28,8 @@ def test_tiles_are_blended_to_the_picture_they_were_cut_from(width, height, size
     check_grid(grid, width, height)
     assert max(grid.width, grid.height) <= tile
     pixels = np.random.default_rng(width).random((height, width, 3), dtype=np.float32)
-    blend = Blend(grid, width, height)
-    rows = np.concatenate([blend.add(piece) for _, piece in pieces(grid, pixels)])
+    blend = Blend(grid, width, height, Box(0, 0, width, height))
+    rows = np.concatenate([blend.add(box, piece) for box, piece in pieces(grid, pixels)])
     np.testing.assert_allclose(rows, pixels, atol=1e-6)
 
 
@@ -40,13 +40,47 @@ def test_a_region_equals_that_part_of_the_picture(data):
     x, y = data.draw(st.integers(0, width - 1)), data.draw(st.integers(0, height - 1))
     box = Box(x, y, data.draw(st.integers(1, width - x)), data.draw(st.integers(1, height - y)))
     # Tiles that disagree, as decoded ones do.
-    tiles = [np.full((b.height, b.width, 3), n / 7, np.float32) for n, b in enumerate(grid.boxes(width, height))]
-    blend = Blend(grid, width, height)
-    whole = np.concatenate([blend.add(tile) for tile in tiles])
+    boxes = grid.boxes(width, height)
+    tiles = [np.full((b.height, b.width, 3), n / 7, np.float32) for n, b in enumerate(boxes)]
+    blend = Blend(grid, width, height, Box(0, 0, width, height))
+    whole = np.concatenate([blend.add(b, tile) for b, tile in zip(boxes, tiles, strict=True)])
     touched = touching(grid, width, height, box)
-    part = blend_region(grid, width, height, box, ((b, tiles[number]) for number, b in touched))
+    blend = Blend(grid, width, height, box)
+    part = np.concatenate([blend.add(b, tiles[number]) for number, b in touched])
     np.testing.assert_allclose(part, whole[box.y : box.bottom, box.x : box.right], atol=1e-6)
-    assert len(touched) == len(tiles) or (box.width, box.height) != (width, height)
+
+
+def test_a_row_of_tiles_is_all_that_is_held():
+    grid = Grid(64, 64, 16)
+    blend = Blend(grid, 112, 300, Box(0, 0, 112, 300))
+    given = [len(blend.add(box, np.ones((box.height, box.width, 3), np.float32))) for box in grid.boxes(112, 300)]
+    assert given == [0, 48, 0, 48, 0, 48, 0, 48, 0, 48, 0, 60]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 40), st.sampled_from([1, 2, 4, 8]), st.integers(1, 13))
+def test_reduced_pixels_are_means(width, height, scale, step):
+    rows = np.random.default_rng(width).random((height, width, 3), dtype=np.float32)
+    out = Reduced(width, height, scale)
+    for start in range(0, height, step):
+        out.add(rows[start : start + step])
+    assert out.pixels.shape == (-(-height // scale), -(-width // scale), 3)
+    for y in range(out.pixels.shape[0]):
+        for x in range(out.pixels.shape[1]):
+            mean = rows[y * scale : (y + 1) * scale, x * scale : (x + 1) * scale].mean(axis=(0, 1)) * 255
+            assert np.abs(out.pixels[y, x] - mean).max() <= 0.501
+
+
+def test_a_plane_is_reduced_as_pixels_are():
+    plane = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    assert reduced(plane, 2).tolist() == [[2, 4], [8, 10]]  # half to even: 2.5, 4.5, 8.5, 10.5
+    assert reduced(plane, 1) is plane
+
+
+@pytest.mark.parametrize("region", [(0, 0, 0, 5), (-1, 0, 5, 5), (0, 0, 11, 5), (0, 0, 5), (0, 0, 5, 2.5), "0055", 7])
+def test_what_is_no_part_of_a_picture(region):
+    with pytest.raises(UsageError, match="region"):
+        check_region(region, 10, 10)
 
 
 def test_sides_are_multiples_of_the_stride_and_alike():
@@ -71,4 +105,6 @@ def test_tiles_smaller_than_a_stride_and_its_overlap_are_refused():
 
 def test_a_tile_of_another_size_is_refused():
     with pytest.raises(ContractError, match="instead of"):
-        Blend(Grid(128, 128, 16), 300, 200).add(np.zeros((128, 100, 3), np.float32))
+        Blend(Grid(128, 128, 16), 300, 200, Box(0, 0, 300, 200)).add(
+            Box(0, 0, 128, 128), np.zeros((128, 100, 3), np.float32)
+        )

@@ -43,6 +43,49 @@ def read_bytes(data: Data, limit: int, what: str = "A file") -> bytes | bytearra
     raise UsageError(f"{what} is given as bytes, as a path or as an open file, not as {type(data).__name__}.")
 
 
+def in_parts(data: Data, limit: int, what: str = "A file") -> bytes | bytearray | memoryview | str:
+    """An input that can be read in parts, by `read_part`: bytes, or the path of a regular file; others are read now.
+
+    Args:
+        data, limit, what: as for `read_bytes`, and so are the errors.
+    """
+    if isinstance(data, str | os.PathLike) and os.path.isfile(data):
+        return os.fsdecode(data)
+    return read_bytes(data, limit, what)
+
+
+def size_of(data: bytes | bytearray | memoryview | str, limit: int) -> int:
+    """How many bytes an input of `in_parts` has.
+
+    Raises:
+        InputError: it is not there any more.
+        LimitError: it is longer than the limit.
+    """
+    if not isinstance(data, str):
+        return memoryview(data).nbytes
+    with open_input(data) as file:
+        size = os.fstat(file.fileno()).st_size
+    if size > limit:
+        raise LimitError(f"{data} has {size:,} bytes, the most is {limit:,}.")
+    return size
+
+
+def read_part(data: bytes | bytearray | memoryview | str, start: int, size: int) -> bytes:
+    """Bytes of an input of `in_parts` from `start` on, fewer at its end.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    if not isinstance(data, str):
+        return bytes(memoryview(data).cast("B")[start : start + size])
+    with open_input(data) as file:
+        try:
+            file.seek(start)
+            return file.read(size)
+        except OSError as error:
+            raise InputError(f"Cannot read {data}: {error.strerror or error}.") from error
+
+
 def open_input(name: str) -> BinaryIO:
     """Open a file for reading bytes.
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from codectk.base.errors import BitstreamError, ChecksumError, TruncatedError, UsageError
+from codectk.base.inputs import Data, in_parts
+from codectk.base.limits import MAX_FILE_BYTES
 from codectk.bitstream.chunk import LATENTS
-from codectk.bitstream.reader import Container, read
+from codectk.bitstream.reader import Container, TiledFile, file_bytes, open_tiles, read
 from codectk.bitstream.varint import Buffer
 
 
@@ -29,6 +31,7 @@ def read_layers(data: Buffer, layers: int | None = None) -> Container:
         return read(data)
     except (TruncatedError, ChecksumError) as error:
         part = _whole_part(data, error)
+        _refuse_tiles(part, error)
         whole = layers_of(part)
         if _ends_between_layers(data, part) or (layers is not None and layers <= whole):
             return part
@@ -38,6 +41,25 @@ def read_layers(data: Buffer, layers: int | None = None) -> Container:
             offset=part.data_len,
             chunk=LATENTS,
         ) from error
+
+
+def read_source(data: Data, layers: int | None = None, *, tiles: bool = False) -> Container | TiledFile:
+    """Read a file, or only the front of it where a part of a picture in tiles is wanted.
+
+    Args:
+        data: as for `file_bytes`.
+        layers: as for `read_layers`.
+        tiles: few of the tiles are wanted; a file of one piece is read as a whole nevertheless.
+
+    Raises:
+        BitstreamError: as `read_layers` and `open_tiles`.
+        UsageError, InputError, LimitError: as `file_bytes`.
+    """
+    if tiles:
+        data = in_parts(data, MAX_FILE_BYTES, "A .ctk file")
+        if (found := open_tiles(data)) is not None:
+            return found
+    return read_layers(file_bytes(data), layers)
 
 
 def read_whole(data: Buffer) -> Container:
@@ -50,6 +72,7 @@ def read_whole(data: Buffer) -> Container:
         return read(data)
     except (TruncatedError, ChecksumError) as error:
         part = _whole_part(data, error)
+        _refuse_tiles(part, error)
         where = "behind" if _ends_between_layers(data, part) else "or damaged behind"
         raise TruncatedError(
             f"The file is incomplete: it is cut {where} {name_of(layers_of(part))}.",
@@ -88,6 +111,15 @@ def _whole_part(data: Buffer, error: BitstreamError) -> Container:
         return read(data, prefix=True)
     except BitstreamError:
         raise error from None
+
+
+def _refuse_tiles(part: Container, error: BitstreamError) -> None:
+    """A file of tiles has no layers to fall back on: say which tile is the first that is not whole."""
+    if part.tiling is not None:
+        whole, count = len(part.payloads(LATENTS)), len(part.tiling.lengths)
+        raise TruncatedError(
+            f"The file is cut or damaged within tile {whole + 1} of {count}.", offset=part.data_len, chunk=LATENTS
+        ) from error
 
 
 def _listed(whole: int) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from os import SEEK_END
-from typing import BinaryIO, Literal
+from typing import Literal
 
 from codectk.base.errors import (
     BitstreamError,
@@ -15,7 +14,7 @@ from codectk.base.errors import (
     LimitError,
     TruncatedError,
 )
-from codectk.base.inputs import Data, read_bytes
+from codectk.base.inputs import Data, read_bytes, read_part, size_of
 from codectk.base.limits import MAX_FILE_BYTES
 from codectk.bitstream.chunk import (
     CHECK_BYTES,
@@ -119,15 +118,15 @@ def read(data: Buffer, *, prefix: bool = False) -> Container:
 
 
 class TiledFile:
-    """The tiles of a file on a disk, one by one, without reading the rest of it; from `open_tiles`.
+    """The tiles of a file, one by one, without reading the rest of it; from `open_tiles`.
 
     Attributes:
         front: header and the chunks before the first tile, verified; `complete` is False.
         tiling: how the picture is cut.
     """
 
-    def __init__(self, file: BinaryIO, front: Container, tiling: Tiling) -> None:
-        self._file, self.front, self.tiling = file, front, tiling
+    def __init__(self, data: Buffer | str, front: Container, tiling: Tiling) -> None:
+        self._data, self.front, self.tiling = data, front, tiling
         self._starts = tiling.starts(front.data_len)
 
     def payload(self, tile: int) -> bytes:
@@ -135,9 +134,9 @@ class TiledFile:
 
         Raises:
             ChecksumError: it is damaged.
+            InputError: the file cannot be read any more.
         """
-        self._file.seek(self._starts[tile])
-        payload = self._file.read(self.tiling.lengths[tile])
+        payload = read_part(self._data, self._starts[tile], self.tiling.lengths[tile])
         self.tiling.check(tile, payload)
         return payload
 
@@ -145,25 +144,25 @@ class TiledFile:
 _FRONT_BYTES = 1 << 16
 
 
-def open_tiles(file: BinaryIO) -> TiledFile | None:
+def open_tiles(data: Buffer | str) -> TiledFile | None:
     """Verify the front of a file and find its tiles; None for a file of one piece, which is read as a whole.
 
     Args:
-        file: seekable, opened for reading bytes; it must stay open.
+        data: what `base.inputs.in_parts` gives for the file.
 
     Raises:
         BitstreamError: as `read`, and where the file is shorter or longer than its list of tiles says.
+        InputError, LimitError: as `file_bytes`.
     """
-    total = file.seek(0, SEEK_END)
+    total = size_of(data, MAX_FILE_BYTES)
     want = _FRONT_BYTES
     while True:
-        file.seek(0)
         try:
-            found = _tiled_front(memoryview(file.read(want)))
+            found = _tiled_front(memoryview(read_part(data, 0, want)))
             break
         except TruncatedError:
             # A profile or a mask may make the front longer than what was read.
-            if want >= min(total, MAX_FILE_BYTES):
+            if want >= total:
                 raise
             want *= 4
     if found is None:
@@ -174,7 +173,7 @@ def open_tiles(file: BinaryIO) -> TiledFile | None:
         raise TruncatedError(f"The file is cut: it has {total} bytes of {end}.", offset=total, chunk=LATENTS)
     if total > end:
         raise BitstreamError(f"The file has {total - end} bytes behind its last chunk.", offset=end)
-    return TiledFile(file, front, tiling)
+    return TiledFile(data, front, tiling)
 
 
 def _tiled_front(view: memoryview) -> tuple[Container, Tiling] | None:

@@ -22,6 +22,10 @@ from codectk.bitstream.varint import Buffer, decode_varint, encode_varint
 MIN_TILE = 64
 """Least side of a tile in pixels, except of those that end with the picture."""
 
+OVERLAP = 16
+"""Pixels that neighbors share in the files that this codectk writes. Wider seams are no smoother, and what is shared is
+coded twice."""
+
 
 class Box(NamedTuple):
     """A rectangle of pixels."""

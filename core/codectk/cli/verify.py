@@ -96,7 +96,7 @@ def verify(source: str, device: str = "cpu", *, quick: bool = False) -> list[Che
         return [whole, *_unchecked("--quick was given.", "weights", "latents")]
 
     from codectk.bitstream.reader import read
-    from codectk.pipeline.decode import decode_latents
+    from codectk.pipeline.decode import check_latents
     from codectk.pipeline.load import load_for
 
     container = read(data)
@@ -109,7 +109,7 @@ def verify(source: str, device: str = "cpu", *, quick: bool = False) -> list[Che
         return [whole, *_unchecked(str(error), "weights", "latents")]
     right = Check("weights", "ok")
     try:
-        decode_latents(container, ready)
+        check_latents(container, ready)
     except WeightsError as error:
         return [whole, *_wrong_weights(error)]
     except (BitstreamError, MismatchError) as error:

@@ -14,9 +14,9 @@ def to_float(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     return pixels.astype(np.float32) / np.float32(255)
 
 
-def floats(picture: Picture) -> npt.NDArray[np.float32]:
-    """A picture's pixels as float32 (H, W, 3) in [0, 1], with all the bits that its source had."""
-    return to_float(picture.pixels) if picture.deep is None else picture.deep
+def floats(picture: Picture, rows: slice = slice(None), columns: slice = slice(None)) -> npt.NDArray[np.float32]:
+    """A picture's pixels, or some of them, as float32 (H, W, 3) in [0, 1], with all the bits that its source had."""
+    return to_float(picture.pixels[rows, columns]) if picture.deep is None else picture.deep[rows, columns]
 
 
 def to_uint8(pixels: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:

@@ -32,7 +32,8 @@ class Bits:
 
 def measure(encoding: Encoding) -> Bits:
     """Run the coding program of a prepared picture and watch what each position takes."""
-    meter = _Maps(encoding.height, encoding.width, {spec.stride for spec in encoding.codec.stages.entropy_model.gives})
+    ctx = encoding.piece.ctx
+    meter = _Maps(ctx.height, ctx.width, {spec.stride for spec in encoding.codec.stages.entropy_model.gives})
     encoding.code(meter)
     mapped = sum(float(plane.sum()) for plane in meter.maps.values())
     return Bits(meter.bits, tuple(meter.by_layer), dict(sorted(meter.maps.items())), meter.bits - mapped)

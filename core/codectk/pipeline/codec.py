@@ -12,8 +12,8 @@ from codectk.base.arguments import check
 from codectk.base.errors import MismatchError, UsageError
 from codectk.base.progress import Progress, silent
 from codectk.base.types import Context, Picture
-from codectk.bitstream.layers import read_layers
-from codectk.bitstream.reader import Container, file_bytes
+from codectk.bitstream.layers import read_source
+from codectk.bitstream.reader import Container, TiledFile
 from codectk.picture.convert import to_float
 from codectk.pipeline import decode, program, search, sources
 from codectk.pipeline.encode import Encoding
@@ -132,12 +132,20 @@ class Codec:
         pictures, several = sources.pictures(image, keep_icc=keep_icc, keep=keep)
 
         def file(picture: Picture) -> bytes:
-            return goal.file(Encoding(self, picture, knobs, aligned=aligned, strict_domain=strict_domain), progress)
+            encoding = Encoding(self, picture, knobs, aligned=aligned, strict_domain=strict_domain, once=goal.once)
+            return goal.file(encoding, progress)
 
-        files = [file(picture) for picture in pictures]
-        return files if several else files[0]
+        return list(map(file, pictures)) if several else file(pictures[0])
 
-    def decode(self, data: Any, *, layers: int | None = None, **knobs: Any) -> Any:
+    def decode(
+        self,
+        data: Any,
+        *,
+        layers: int | None = None,
+        region: Sequence[int] | None = None,
+        scale: int = 1,
+        **knobs: Any,
+    ) -> Any:
         """Decode a `.ctk` file of this codec, or several.
 
         One of a layered codec may end after any layer, which is an `IncompleteWarning`.
@@ -145,6 +153,8 @@ class Codec:
         Args:
             data: the file's bytes or its path, or a list of these.
             layers: most layers to decode after the base layer, for layered codecs; None decodes all.
+            region: x, y, width, height in pixels of the part that is wanted; of tiles, only those in it are decoded.
+            scale: reduce the picture by 1, 2, 4 or 8, each pixel the mean of scale x scale.
             **knobs: decoder-side knobs, such as `realism=0.5`.
 
         Returns:
@@ -158,7 +168,7 @@ class Codec:
         from codectk.picture.write import to_pil
 
         def image(one: Any) -> Image.Image:
-            return to_pil(self.decode_picture(one, layers=layers, **knobs))
+            return to_pil(self.decode_picture(one, layers=layers, region=region, scale=scale, **knobs))
 
         return [image(one) for one in data] if isinstance(data, list | tuple) else image(data)
 
@@ -180,15 +190,24 @@ class Codec:
             raise UsageError("A batch takes one or more files of pictures of one size.")
         return self.stages.backend.batch(np.stack([to_float(plane) for plane in pixels]))
 
-    def decode_picture(self, data: Any, *, layers: int | None = None, **knobs: Any) -> Picture:
+    def decode_picture(
+        self, data: Any, *, layers: int | None = None, region: Any = None, scale: int = 1, **knobs: Any
+    ) -> Picture:
         """Decode one file to a `Picture`, which keeps alpha, grey and color profile apart; else as `decode`."""
-        return next(self.decode_pictures(data, [knobs], layers=layers))
+        return next(self.decode_pictures(data, [knobs], layers=layers, region=region, scale=scale))
 
     def decode_pictures(
-        self, data: Any, settings: Sequence[Mapping[str, object]], *, layers: int | None = None
+        self,
+        data: Any,
+        settings: Sequence[Mapping[str, object]],
+        *,
+        layers: int | None = None,
+        region: Sequence[int] | None = None,
+        scale: int = 1,
     ) -> Iterator[Picture]:
         """Decode one file and paint it with each setting of its decoder-side knobs; else as `decode_picture`."""
-        return decode.decode_settings(self._own(data, layers), self, settings, layers=layers)
+        source = self._own(data, layers, tiles=region is not None)
+        return decode.decode_settings(source, self, settings, layers=layers, region=region, scale=scale)
 
     def prepare(
         self, image: Any, *, keep_icc: bool = False, aligned: bool = False, strict_domain: bool = False, **knobs: Any
@@ -221,7 +240,9 @@ class Codec:
         from codectk.coding.coder import Meter
 
         if sources.is_file(source):
-            made = decode.decode_latents(self._own(source, None), self)
+            container = self._own(source, None)
+            assert isinstance(container, Container)
+            made = decode.decode_latents(container, self)
         else:
             made, _ = self.prepare(source, aligned=aligned, **knobs).code(Meter())
         return {name: self.stages.backend.to_numpy(array) for name, array in made.items()}
@@ -270,9 +291,10 @@ class Codec:
 
         return reload, (self.origin,)
 
-    def _own(self, data: Any, layers: int | None) -> Container:
-        """A file's container, whose checks all come before any network runs."""
-        container = data if isinstance(data, Container) else read_layers(file_bytes(data), layers)
-        if container.header.codec != self.name:
-            raise MismatchError(f"The file was made by codec '{container.header.codec}', not by '{self.name}'.")
-        return container
+    def _own(self, data: Any, layers: int | None, *, tiles: bool = False) -> Container | TiledFile:
+        """A file whose checks all come before any network runs; with `tiles`, those of its tiles as they are read."""
+        source = data if isinstance(data, Container | TiledFile) else read_source(data, layers, tiles=tiles)
+        header = (source.front if isinstance(source, TiledFile) else source).header
+        if header.codec != self.name:
+            raise MismatchError(f"The file was made by codec '{header.codec}', not by '{self.name}'.")
+        return source

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,16 +19,19 @@ from codectk.base.errors import (
     InputError,
     UsageError,
 )
+from codectk.base.progress import report
 from codectk.base.types import Context, Picture
-from codectk.bitstream.chunk import ALPHA, EXIF, ICC, LATENTS, XMP, Chunk
+from codectk.bitstream.chunk import ALPHA, EXIF, ICC, LATENTS, TILES, XMP, Chunk
 from codectk.bitstream.header import Header
 from codectk.bitstream.knobs import quantize_knob
 from codectk.bitstream.metadata import pack_metadata
+from codectk.bitstream.tiles import Box, Tiling
 from codectk.bitstream.writer import write
 from codectk.coding.coder import Encoder, Meter
 from codectk.picture.alpha import encode_alpha
 from codectk.picture.convert import floats
 from codectk.picture.pad import pad
+from codectk.picture.tiles import plan
 from codectk.pipeline import program
 from codectk.spec.card import Knob, Number, resolve_knobs
 from codectk.spec.stages import Stages, SymbolCoder
@@ -37,8 +40,26 @@ if TYPE_CHECKING:
     from codectk.pipeline.codec import Codec
 
 
+@dataclass(frozen=True)
+class Piece:
+    """A picture, or one of its tiles, after the part of the analysis that no rate changes.
+
+    Attributes:
+        prepared: what the analysis made.
+        ctx: size in pixels after padding, and the knobs that the analysis saw.
+        remark: why it lies outside the codec's domain, or None.
+    """
+
+    prepared: program.Prepared
+    ctx: Context
+    remark: str | None
+
+
 class Encoding:
     """One picture on its way into files: framed and prepared once, then finished for any value of the rate knob.
+
+    A picture beyond the codec's tile size is cut, and its tiles are coded one by one. What their preparation made is
+    kept only where several files are to come.
 
     Args:
         codec: the codec.
@@ -46,10 +67,11 @@ class Encoding:
         knobs: encoder-side knobs by name; the rest take the card's defaults.
         aligned: the picture is framed already as a codec that aligns pictures wants it.
         strict_domain: refuse a picture outside the codec's domain instead of warning.
+        once: only one file will be made.
 
     Attributes:
         picture: what the file describes: the picture given, or what the codec's alignment made of it.
-        height, width: its size in pixels after padding to the codec's stride.
+        grid: how it is cut into tiles; None for one piece.
 
     Raises:
         UsageError: a knob is unknown or out of range, or the codec neither aligns nor judges where that was asked for.
@@ -65,6 +87,7 @@ class Encoding:
         *,
         aligned: bool = False,
         strict_domain: bool = False,
+        once: bool = False,
     ) -> None:
         self.codec = codec
         stages, card = codec.stages, codec.card
@@ -75,22 +98,14 @@ class Encoding:
             raise UsageError(f"Codec '{stages.id}' cannot tell whether a picture is of its domain.")
         self.picture = picture = _framed(stages, picture, aligned=aligned)
         self._metadata = _metadata(picture)
-        x = pad(floats(picture), stages.stride)
-        self.height, self.width = int(x.shape[0]), int(x.shape[1])
-        settled = {name: _settle(card.knobs[name], value) for name, value in self._knobs.items()}
-        rate = card.rate_knob
-        if rate is not None:
-            # Left out so that a stage which must not depend on it fails at once when it does.
-            del settled[rate.name]
-        ctx = self._context(settled)
-        with stages.backend.guard():
-            self._prepared = program.prepare(stages, stages.backend.from_pixels(x), ctx)
-            remark = program.outside(stages, self._prepared, ctx)
-        self._known = ctx
-        if remark is not None:
-            if strict_domain:
-                raise DomainError(remark)
-            warnings.warn(DomainWarning(remark), stacklevel=2)
+        tile = codec.card.tile
+        self.grid = None if tile is None else plan(picture.width, picture.height, tile, stages.stride)
+        whole = [Box(0, 0, picture.width, picture.height)]
+        self._boxes = whole if self.grid is None else self.grid.boxes(picture.width, picture.height)
+        self._strict_domain, self._once = strict_domain, once and self.grid is not None
+        self._kept: dict[Box, Piece] = {}
+        if self.grid is None:
+            self._judge([piece.remark for piece in self._pieces()])
 
     def file(self, rate: Number | None = None) -> bytes:
         """The complete file.
@@ -98,12 +113,22 @@ class Encoding:
         Args:
             rate: value of the rate knob; None keeps the one given at the start.
         """
-        encoder = Encoder()
-        _, coded = self.code(encoder, rate)
-        payloads = encoder.finish()
         codec, stages = self.codec, self.codec.stages
-        if len(payloads) > 1 and not stages.can.layer:
-            raise ContractError(f"Codec '{stages.id}' codes layers, but does not say that it is layered.")
+        payloads: list[bytes] = []
+        remarks = []
+        for piece in self._pieces():
+            encoder = Encoder()
+            _, coded = self._code(piece, encoder, rate)
+            layers = encoder.finish()
+            if len(layers) > 1 and not stages.can.layer:
+                raise ContractError(f"Codec '{stages.id}' codes layers, but does not say that it is layered.")
+            payloads += layers
+            remarks.append(piece.remark)
+            report(len(remarks), len(self._boxes))
+        tiling = []
+        if self.grid is not None:
+            self._judge(remarks)
+            tiling = [Chunk.of(TILES, Tiling.of(self.grid, payloads).pack())]
         header = Header(
             codec=stages.id,
             distribution="" if codec.needs else codec.distribution,
@@ -115,7 +140,7 @@ class Encoding:
             grey=self.picture.grey,
             needs=codec.needs,
         )
-        return write(header, [*self._metadata, *(Chunk.of(LATENTS, payload) for payload in payloads)])
+        return write(header, [*self._metadata, *tiling, *(Chunk.of(LATENTS, payload) for payload in payloads)])
 
     def advising(self, name: str, value: Number) -> Encoding:
         """The same picture, prepared already, with other advice to the decoder.
@@ -130,10 +155,25 @@ class Encoding:
 
     def distance(self, picture: Picture) -> float:
         """How far a decoded picture is from this one, as an analysis that can tell says (`spec.stages`)."""
-        stages = self.codec.stages
+        stages, piece = self.codec.stages, self.piece
         with stages.backend.guard():
             x = stages.backend.from_pixels(pad(floats(picture), stages.stride))
-            return program.distance(stages, self._prepared, x, self._known)
+            return program.distance(stages, piece.prepared, x, piece.ctx)
+
+    @property
+    def piece(self) -> Piece:
+        """The picture, for what can be told of one that is coded in one piece.
+
+        Raises:
+            UsageError: it is coded in tiles.
+        """
+        if self.grid is not None:
+            raise UsageError(
+                f"The picture is coded in {len(self._boxes)} tiles, each with latents of its own; ask this of a "
+                f"picture of at most {self.codec.card.tile} pixels a side."
+            )
+        (piece,) = self._pieces()
+        return piece
 
     @property
     def knobs(self) -> Mapping[str, Number]:
@@ -148,16 +188,27 @@ class Encoding:
 
     def bits(self, rate: Number | None = None) -> float:
         """The rate estimate that training minimises: bits of the latents without any overhead."""
-        meter = Meter()
-        self.code(meter, rate)
-        return meter.bits
+        total = 0.0
+        for piece in self._pieces():
+            meter = Meter()
+            self._code(piece, meter, rate)
+            total += meter.bits
+        return total
 
     def code(self, coder: SymbolCoder, rate: Number | None = None) -> tuple[Mapping[str, Any], dict[str, Number]]:
-        """Finish the analysis and run the coding program.
+        """Finish the analysis of a picture of one piece and run the coding program.
 
         Returns:
             The latents in the codec's array world, and the knobs that the file carries.
+
+        Raises:
+            UsageError: the picture is coded in tiles.
         """
+        return self._code(self.piece, coder, rate)
+
+    def _code(
+        self, piece: Piece, coder: SymbolCoder, rate: Number | None
+    ) -> tuple[Mapping[str, Any], dict[str, Number]]:
         card, stages = self.codec.card, self.codec.stages
         knobs = dict(self._knobs)
         if rate is not None and card.rate_knob is not None:
@@ -165,12 +216,41 @@ class Encoding:
         settled = {name: _settle(card.knobs[name], value) for name, value in knobs.items()}
         coded = {name: value for name, value in settled.items() if card.knobs[name].coded}
         with stages.backend.guard():
-            values = program.finish(stages, self._prepared, self._context(settled))
+            values = program.finish(stages, piece.prepared, replace(piece.ctx, knobs=settled))
             # The coding program sees what the decoder will see, so a forgotten `coded = true` fails here, not there.
-            return program.code(stages, coder, values, self._context(coded)), coded
+            return program.code(stages, coder, values, replace(piece.ctx, knobs=coded)), coded
 
-    def _context(self, knobs: Mapping[str, Number]) -> Context:
-        return Context(self.height, self.width, knobs)
+    def _pieces(self) -> Iterator[Piece]:
+        """The picture or its tiles, prepared; again only where that was not kept."""
+        for box in self._boxes:
+            piece = self._kept.get(box)
+            if piece is None:
+                piece = self._prepare(box)
+                if not self._once:
+                    self._kept[box] = piece
+            yield piece
+
+    def _prepare(self, box: Box) -> Piece:
+        stages, card = self.codec.stages, self.codec.card
+        rows, columns = slice(box.y, box.bottom), slice(box.x, box.right)
+        x = pad(floats(self.picture, rows, columns), stages.stride)
+        settled = {name: _settle(card.knobs[name], value) for name, value in self._knobs.items()}
+        if card.rate_knob is not None:
+            # Left out so that a stage which must not depend on it fails at once when it does.
+            del settled[card.rate_knob.name]
+        ctx = Context(int(x.shape[0]), int(x.shape[1]), settled)
+        with stages.backend.guard():
+            prepared = program.prepare(stages, stages.backend.from_pixels(x), ctx)
+            return Piece(prepared, ctx, program.outside(stages, prepared, ctx))
+
+    def _judge(self, remarks: Sequence[str | None]) -> None:
+        """Say that the picture is outside the codec's domain where more than half of its pieces are."""
+        found = [remark for remark in remarks if remark is not None]
+        if 2 * len(found) <= len(remarks):
+            return
+        if self._strict_domain:
+            raise DomainError(found[0])
+        warnings.warn(DomainWarning(found[0]), stacklevel=3)
 
 
 def _framed(stages: Stages, picture: Picture, *, aligned: bool) -> Picture:

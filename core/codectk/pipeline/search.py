@@ -66,6 +66,11 @@ class Goal:
         if given and rate is not None and rate.name in knobs:
             raise UsageError(f"A target size and {rate.name} contradict each other; give one of them.")
 
+    @property
+    def once(self) -> bool:
+        """One file is made, without a search."""
+        return self.target_bpp is self.target_bytes is self.best_of is None
+
     def file(self, encoding: Encoding, progress: Progress = silent) -> bytes:
         """Make the file of a prepared picture."""
         if self.best_of is not None:
@@ -74,7 +79,8 @@ class Goal:
         if self.target_bpp is not None:
             target = self.target_bpp * encoding.picture.width * encoding.picture.height / 8
         if target is None:
-            return encoding.file()
+            with reporting(progress):  # of the tiles of a large picture
+                return encoding.file()
         return encode_to_target(encoding, target, strict=self.strict, progress=progress)
 
 

@@ -10,6 +10,7 @@
     summary = "Natural photos, one model for all qualities"
     domain = "natural"
     stride = 64
+    tile = 1216
 
     [codec.knobs.quality]
     side = "encoder"
@@ -43,6 +44,7 @@ from codectk import spec
 from codectk.base import toml
 from codectk.base.errors import BitstreamError, PluginBrokenError, PluginIncompatibleError, UsageError
 from codectk.base.toml import Table
+from codectk.bitstream.tiles import MIN_TILE, OVERLAP
 from codectk.spec.component import NAME, ComponentCard, parse_component
 
 Side = Literal["encoder", "decoder"]
@@ -103,6 +105,7 @@ class CodecCard:
         stride: pictures are padded to a multiple of this many pixels.
         knobs: what can be turned, by name.
         summarizes: its plugin has the hook `codectk_summary`, and is imported for `codectk info`.
+        tile: longest side in pixels of what is coded in one piece; None for a codec that needs the whole picture.
     """
 
     name: str
@@ -111,6 +114,7 @@ class CodecCard:
     stride: int
     knobs: Mapping[str, Knob] = field(hash=False)
     summarizes: bool = False
+    tile: int | None = None
 
     @property
     def rate_knob(self) -> Knob | None:
@@ -256,6 +260,9 @@ def _codec(table: Table) -> CodecCard:
     )
     stride = table.take("stride", int)
     table.need(1 <= stride <= 4096, "stride must be 1 to 4096 pixels")
+    tile = table.take("tile", int, 0)
+    least = max(MIN_TILE, stride + OVERLAP)
+    table.need(tile == 0 or least <= tile <= 65535, f"tile must be {least} to 65535 pixels")
     knobs = {key: _knob(key, knob) for key, knob in table.named("knobs", "knob")}
     table.need(sum(knob.rate for knob in knobs.values()) <= 1, "only one knob can be the rate knob")
     codec = CodecCard(
@@ -265,6 +272,7 @@ def _codec(table: Table) -> CodecCard:
         stride,
         knobs,
         summarizes=table.take("summarizes", bool, False),
+        tile=tile or None,
     )
     table.done()
     return codec
