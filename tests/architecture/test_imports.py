@@ -6,8 +6,21 @@ import graphlib
 import subprocess
 import sys
 
-ABOVE = ("base", "bitstream", "coding", "picture", "weights", "spec", "programs", "light", "plugins", "pipeline", "api")
-"""Rooms without torch, in order; `api` is the one file that stands for the pipeline."""
+ABOVE = (
+    "base",
+    "bitstream",
+    "coding",
+    "picture",
+    "weights",
+    "spec",
+    "programs",
+    "light",
+    "plugins",
+    "pipeline",
+    "api",
+    "pil",
+)
+"""Rooms without torch, in order; `api` stands for the pipeline, and `pil` for `api` in Pillow."""
 
 RANK = {room: rank for rank, room in enumerate((*ABOVE, "nn", "metrics", "train", "testing", "cli", "__main__"))}
 RANK["eval"] = RANK["train"]  # side by side: neither may import the other
