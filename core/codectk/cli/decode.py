@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from codectk.base.errors import UsageError
-from codectk.base.inputs import read_bytes
+from codectk.base.inputs import in_parts, read_bytes
 from codectk.base.limits import MAX_FILE_BYTES
 from codectk.base.outputs import Outputs
 from codectk.cli import batch
@@ -46,6 +46,8 @@ STRIP = (0.0, 0.25, 0.5, 0.75, 1.0)
     metavar="N",
     help="Decode at most N layers after the base, if the codec has some.",
 )
+@click.option("--region", metavar="X,Y,W,H", help="Decode a part of the picture; of one in tiles, only what it needs.")
+@click.option("--scale", default="1", metavar="1/2|1/4|1/8", help="Reduce the picture while it is decoded.")
 @click.option(
     "--weights", metavar="FILE", help="The weights or the bundle that the files name, if the store lacks them."
 )
@@ -63,6 +65,8 @@ def command(
     knobs: dict[str, str],
     strip: bool,
     layers: int | None,
+    region: str | None,
+    scale: str,
     weights: str | None,
     yes: bool,
     device: str,
@@ -79,10 +83,11 @@ def command(
     settings = [{**knobs, "realism": f"{value:g}"} for value in STRIP] if strip else [knobs]
 
     first_use = FirstUse(yes)
+    part = {"layers": layers, "region": _region(region), "scale": _scale(scale)}
 
     def work(job: Job, bar: Bar) -> Done:
         with notes(job.source, bar.warn):
-            return _decode(job, where, layers, settings, first_use, bar)
+            return _decode(job, where, part, settings, first_use, bar)
 
     from codectk.picture.write import check_format
 
@@ -94,10 +99,25 @@ def command(
     return batch.run(jobs, work, state, as_json=as_json)
 
 
+def _region(text: str | None) -> tuple[int, ...] | None:
+    try:
+        return None if text is None else tuple(int(number) for number in text.split(","))
+    except ValueError:
+        raise UsageError(f"--region is four whole numbers, X,Y,W,H in pixels, not {text!r}.") from None
+
+
+def _scale(text: str) -> int:
+    """1/2, or 2, as the whole number by which a picture is reduced."""
+    number = text.removeprefix("1/")
+    if not number.isdecimal():
+        raise UsageError(f"--scale is 1/2, 1/4 or 1/8, not {text!r}.")
+    return int(number)
+
+
 def _decode(
     job: Job,
     where: dict[str, Any],
-    layers: int | None,
+    part: dict[str, Any],
     settings: Sequence[dict[str, str]],
     first_use: FirstUse,
     bar: Bar,
@@ -108,7 +128,8 @@ def _decode(
     from codectk.pipeline.load import card_for, card_of
     from codectk.spec.card import resolve_knobs
 
-    data = read_bytes(job.open(), MAX_FILE_BYTES, "A .ctk file")
+    read = read_bytes if part["region"] is None else in_parts
+    data = read(job.open(), MAX_FILE_BYTES, "A .ctk file")
     if any(settings):
         # From the card alone, so that a wrong knob is told before any network is loaded.
         named = str(where["weights"] or "")
@@ -118,7 +139,7 @@ def _decode(
 
     def decode() -> tuple[list[Picture], float]:
         started = time.perf_counter()
-        pictures = list(api.decode_pictures(data, settings, layers=layers, **where))
+        pictures = list(api.decode_pictures(data, settings, **part, **where))
         return pictures, time.perf_counter() - started
 
     pictures, seconds = first_use.run(decode, bar)
