@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codectk.base.arguments import check
+from codectk.base.errors import StoreWarning
 from codectk.base.inputs import Data
 from codectk.base.types import Picture
 from codectk.bitstream.info import Info, describe
@@ -57,6 +59,9 @@ def encode(
 ) -> Any:
     """Encode a picture, or several: `load(codec).encode(image, ...)`.
 
+    A bundle or weights that are given as a file are put into the weights store, with a `StoreWarning`, so that what
+    they encode can be decoded.
+
     Args:
         image, keep_icc, keep, **options: as for `Codec.encode`, such as `quality=50` or `target_bpp=0.2`.
         codec, device, engine, weights: as for `load`.
@@ -67,12 +72,17 @@ def encode(
     Raises:
         CodectkError: as `load` and `Codec.encode`.
     """
+    from codectk.pipeline.load import keep_used
     from codectk.pipeline.sources import pictures
 
     check(codec=codec, device=device, engine=engine, weights=weights, keep_icc=keep_icc)
     # The pictures first: a wrong path should not cost the seconds that a codec takes to load.
     read, several = pictures(image, keep_icc=keep_icc, keep=keep)
-    return load(codec, device=device, engine=engine, weights=weights).encode(read if several else read[0], **options)
+    handle = load(codec, device=device, engine=engine, weights=weights)
+    made = handle.encode(read if several else read[0], **options)
+    if kept := keep_used(codec, weights):
+        warnings.warn(kept, StoreWarning, stacklevel=2)
+    return made
 
 
 def decode(data: Data, **options: Any) -> Image.Image:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from codectk import api
-from codectk.base.errors import InputError, MismatchError, PluginMissingError, UsageError, WeightsError
+from codectk.base.errors import InputError, MismatchError, PluginMissingError, StoreWarning, UsageError, WeightsError
 from codectk.bitstream.reader import read
 from codectk.pipeline import bundles
 from codectk.pipeline.load import card_for, card_of, forget, load, load_for
@@ -16,7 +17,7 @@ from codectk.testing import pictures
 from codectk.weights import store
 from codectk.weights.bundle import write_bundle
 from codectk.weights.bundle_card import BundleCard, NeededPlugin
-from codectk.weights.bundle_store import add_bundle
+from codectk.weights.locate import add_bundle
 from codectk.weights.tensors import save_tensors
 
 SCENE = pictures.scene(40, 56)
@@ -51,9 +52,67 @@ def test_a_file_names_its_bundle(make):
     assert (header.codec, header.distribution, header.weights.hex()) == ("crisp", "", bundle.sha256[:8])
 
 
-def test_decoding_finds_it_in_the_store(make):
+def test_what_was_used_to_encode_decodes_here(make):
+    """The bundle comes into the store with its first file, and that is said once."""
+    bundle = make()
+    with pytest.warns(StoreWarning, match=r"crisp \(\w{8}\) is in the weights store now") as told:
+        data = api.encode(SCENE, str(bundle.path))
+    assert len(told) == 1 and str(store.store_folder()) in str(told[0].message)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert api.encode(SCENE, str(bundle.path)) == data
+    bundle.path.unlink()
+    assert api.decode(data).size == (56, 40)
+
+
+def test_a_store_that_cannot_be_written_is_a_remark(make, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("CODECTK_HOME", str(tmp_path / "file"))
+    bundle = make()
+    with pytest.warns(StoreWarning, match="its files need 'codectk decode --weights' here"):
+        data = api.encode(SCENE, str(bundle.path))
+    assert api.decode(data, weights=bundle.path).size == (56, 40)
+
+
+def test_decoding_takes_the_bundle_of_a_path(make, tmp_path, monkeypatch):
+    bundle, other = make(), make("other", value=1)
+    data = api.encode(SCENE, str(bundle.path))
+    expected = np.asarray(api.decode(data))
+    monkeypatch.setenv("CODECTK_HOME", str(tmp_path / "elsewhere"))
+    forget()
+    for where in (bundle.path, str(bundle.path)):
+        np.testing.assert_array_equal(np.asarray(api.decode(data, weights=where)), expected)
+    assert store.stored(".ctkb") == ()  # decoding leaves no trace
+    with pytest.raises(WeightsError, match=rf"bundle 'crisp' \(sha256 {bundle.sha256[:8]}\.\.\.\), and .*other"):
+        api.decode(data, weights=other.path)
+    with pytest.raises(UsageError, match="is no bundle"):
+        api.decode(data, weights=tmp_path / "weights.safetensors")
+    with pytest.raises(UsageError, match="is a bundle, which is a codec of its own"):
+        api.encode(SCENE, "weighted", weights=bundle.path)
+
+
+def test_weights_of_a_file_are_like_those_of_the_store(make, weighted, tmp_path, monkeypatch):
+    path = tmp_path / "mine.safetensors"
+    save_tensors(path, {"x": np.full(1, 7, np.float32)}, {"codec": "weighted"})
+    with pytest.warns(StoreWarning, match=r"mine \(\w{8}\) is in the weights store now"):
+        data = api.encode(SCENE, "weighted", weights=str(path))
+    assert api.encode(SCENE, "weighted", weights="mine") == data and api.decode(data).size == (56, 40)
+    assert load("weighted", weights=path).stages.weights_hash == store.sha256_of(path)
+    monkeypatch.setenv("CODECTK_HOME", str(tmp_path / "elsewhere"))
+    forget()
+    with pytest.raises(WeightsError, match="are missing"):
+        api.decode(data)
+    assert api.decode(data, weights=str(path)).size == (56, 40)
+    save_tensors(path, {"x": np.full(1, 8, np.float32)}, {"codec": "weighted"})
+    with pytest.raises(WeightsError):
+        api.decode(data, weights=path)
+
+
+def test_decoding_finds_it_in_the_store(make, tmp_path, monkeypatch):
     bundle = make()
     data = api.encode(SCENE, str(bundle.path))
+    monkeypatch.setenv("CODECTK_HOME", str(tmp_path / "elsewhere"))
+    forget()
     with pytest.raises(WeightsError) as caught:
         api.decode(data)
     assert f"bundle 'crisp' (sha256 {bundle.sha256[:8]}...)" in str(caught.value)

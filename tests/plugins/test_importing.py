@@ -7,7 +7,7 @@ import pytest
 
 from codectk.base.errors import InputError, PluginBrokenError, PluginMissingError, UsageError, WeightsError
 from codectk.plugins import manager
-from codectk.plugins.importing import default_name, import_file
+from codectk.plugins.importing import import_file
 from codectk.weights import store
 from codectk.weights.tensors import load_tensors, read_metadata, save_tensors
 
@@ -96,4 +96,4 @@ def test_a_plugin_that_answers_nonsense(site, foreign, monkeypatch, tmp_path):
     ],
 )
 def test_default_names(tmp_path, file, name):
-    assert default_name(tmp_path / file) == name
+    assert store.name_from(tmp_path / file) == name

@@ -9,11 +9,18 @@ import numpy as np
 import pytest
 
 from codectk.base.errors import OutputError, WeightsError
+from codectk.weights.locate import locate
 from codectk.weights.manifest import read_manifest
-from codectk.weights.store import add, find_by_hash, label_of, resolve, save, sha256_of, store_folder, stored
+from codectk.weights.store import add, label_of, resolve, save, sha256_of, store_folder, stored
 from codectk.weights.tensors import load_tensors, read_metadata
 
 PACKAGE = "codectk_fakeweights"
+
+
+def find_by_hash(prefix, package):
+    """The file that a header names, and its entry."""
+    found = locate(prefix, package=package)
+    return found.path, found.entry
 
 
 @pytest.fixture(autouse=True)

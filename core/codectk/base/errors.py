@@ -198,6 +198,10 @@ class CodectkWarning(UserWarning):
     """Base of remarks on a result that is usable; the command line shows them as notes on stderr."""
 
 
+class StoreWarning(CodectkWarning):
+    """Weights that were given as a file are in the weights store now, or could not be put there."""
+
+
 class DomainWarning(CodectkWarning):
     """A picture lies outside what the codec was made for."""
 

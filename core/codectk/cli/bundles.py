@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,8 +18,8 @@ def report(bundle: Bundle) -> dict[str, Any]:
     from codectk.pipeline.bundles import parts_of
     from codectk.plugins.discover import installed
     from codectk.plugins.known import install_line
-    from codectk.weights.bundle_store import stored_bundles
-    from codectk.weights.store import label_of
+    from codectk.weights.bundle import SUFFIX
+    from codectk.weights.store import label_of, stored
 
     card = bundle.card
     here = {record.name: record.version for record in installed()}
@@ -39,7 +37,7 @@ def report(bundle: Bundle) -> dict[str, Any]:
         "training": card.training,
         "steps": card.steps,
         "results": [{"on": result.on, "values": dict(result.values)} for result in card.results],
-        "in_store": (card.name, bundle.sha256[:8]) in map(label_of, stored_bundles()),
+        "in_store": (card.name, bundle.sha256[:8]) in map(label_of, stored(SUFFIX)),
     }
 
 
@@ -72,17 +70,6 @@ def show(source: str, found: dict[str, Any]) -> None:
     # Not in the table: lines to copy must never be folded.
     click.echo(f"\nTo use it: {found['install']}\n           codectk encode --codec {source} ...")
     click.echo(f"To decode its files: codectk weights import {source}")
-
-
-def take_in(path: str | Path, warn: Callable[[str], None]) -> None:
-    """Put a bundle that made a file into the weights store, where the decoder looks for it, and say so."""
-    from codectk.weights.bundle import read_bundle
-    from codectk.weights.bundle_store import add_bundle, find_made_with
-
-    bundle = read_bundle(path)
-    if find_made_with(bundle.card.name, bytes.fromhex(bundle.sha256[:8])) is None:
-        kept = add_bundle(path)
-        warn(f"codectk: note: {path} is in the weights store now ({kept}), so that its files can be decoded here.")
 
 
 def _plugin(plugin: dict[str, Any]) -> str:

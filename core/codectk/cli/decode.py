@@ -24,7 +24,6 @@ from codectk.cli.output import Bar
 if TYPE_CHECKING:
     from codectk.base.types import Picture
 
-BUNDLE = ".ctkb"
 
 STRIP = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Values of the knob `realism` in a strip."""
@@ -49,7 +48,7 @@ STRIP = (0.0, 0.25, 0.5, 0.75, 1.0)
 @click.option("--region", metavar="X,Y,W,H", help="Decode a part of the picture; of one in tiles, only what it needs.")
 @click.option("--scale", default="1", metavar="1/2|1/4|1/8", help="Reduce the picture while it is decoded.")
 @click.option(
-    "--weights", metavar="FILE", help="The weights or the bundle that the files name, if the store lacks them."
+    "--weights", metavar="NAME|FILE", help="The weights or the bundle that the files name, if they are not found."
 )
 @knob_options
 @yes_option
@@ -125,15 +124,14 @@ def _decode(
     from codectk import api
     from codectk.picture.strip import strip
     from codectk.picture.write import encode_file
-    from codectk.pipeline.load import card_for, card_of
+    from codectk.pipeline.load import card_for
     from codectk.spec.card import resolve_knobs
 
     read = read_bytes if part["region"] is None else in_parts
     data = read(job.open(), MAX_FILE_BYTES, "A .ctk file")
     if any(settings):
         # From the card alone, so that a wrong knob is told before any network is loaded.
-        named = str(where["weights"] or "")
-        card = card_of(named) if named.lower().endswith(BUNDLE) else card_for(api.info(data))
+        card = card_for(api.info(data), where["weights"])
         for knobs in settings:
             resolve_knobs(card, knobs, "decoder")
 

@@ -21,7 +21,7 @@ from codectk.cli.output import Bar
 if TYPE_CHECKING:
     from codectk.picture.read import Kinds
 
-SUFFIX, BUNDLE = ".ctk", ".ctkb"
+SUFFIX = ".ctk"
 
 
 @click.command("encode")
@@ -34,7 +34,7 @@ SUFFIX, BUNDLE = ".ctk", ".ctkb"
     metavar="NAME",
     help="See 'codectk plugins'; or a bundle, FILE.ctkb.",
 )
-@click.option("--weights", metavar="NAME", help="Other weights than the codec's own; see 'codectk weights list'.")
+@click.option("--weights", metavar="NAME|FILE", help="Other weights than the codec's own; see 'codectk weights list'.")
 @knob_options
 @click.option("--target-bpp", type=float, metavar="N", help="Search for a file of N bits per pixel.")
 @click.option("--target-bytes", type=float, metavar="N", help="Search for a file of N bytes.")
@@ -115,12 +115,7 @@ def command(
 
     def work(job: Job, bar: Bar) -> Done:
         with notes(job.source, bar.warn):
-            done = _encode(job, kept, card.name, arguments, first_use, bar)
-            if codec.lower().endswith(BUNDLE):
-                from codectk.cli.bundles import take_in
-
-                take_in(codec, bar.warn)
-            return done
+            return _encode(job, kept, card.name, arguments, first_use, bar)
 
     return batch.run(jobs, work, state, as_json=as_json)
 

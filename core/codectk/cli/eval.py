@@ -149,7 +149,7 @@ def command(
 def _codecs(names: Iterable[str], weights: Sequence[str], device: str, knobs: dict[str, str]) -> list[CtkCodec]:
     """Each codec with each of the weights that are for it, or with its own."""
     from codectk.eval.codecs import ctk_codec
-    from codectk.weights.find import CODEC
+    from codectk.weights.locate import CODEC
     from codectk.weights.tensors import read_metadata
 
     curves = dict((text, "") if Path(text).is_file() else text.partition("=")[::2] for text in names)

@@ -165,11 +165,22 @@ class _Run:
         seconds = time.perf_counter() - started
         with atomic_write(target) as file:
             file.write(data)
-        if self.graph.at_weights is not None and self.graph.at_weights.suffix == ".ctkb":
-            from codectk.cli.bundles import take_in
-
-            take_in(self.graph.at_weights, lambda line: click.echo(line, err=True))
+        self._keep_used()
         return round(seconds, 3)
+
+    def _keep_used(self) -> None:
+        """Have the weights store hold what the recipe names as a file, but for weights of parts, which nobody finds."""
+        from codectk.pipeline.load import keep_used
+
+        path, codec = self.graph.at_weights, self.graph.codec
+        if path is None or not path.is_file():
+            return
+        if path.suffix == ".ctkb":
+            kept = keep_used(str(path))
+        else:
+            kept = keep_used(codec.name, path) if codec is not None else ""
+        if kept:
+            click.echo(f"codectk: note: {kept}", err=True)
 
     def _decode(self, source: Path, target: Path) -> float:
         from codectk.bitstream.reader import read

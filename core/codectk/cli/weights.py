@@ -2,41 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 import click
 
-from codectk.base.errors import CodectkError, UsageError, WeightsError
+from codectk.base.errors import UsageError, WeightsError
 from codectk.cli.errors import State, tell
 from codectk.cli.options import debug_option, json_option
 from codectk.cli.output import print_json, print_rows
-
-Place = Literal["package", "store", "missing"]
+from codectk.weights.locate import Listed
 
 
 @dataclass(frozen=True)
-class Row:
-    """One weights file that a plugin lists or the store holds.
+class Row(Listed):
+    """One weights file or bundle that a plugin lists or the store holds.
 
     Attributes:
-        name, sha256: what `--weights` takes; all digits of the hash or the first 8.
-        codec, config: from the file's metadata, "" if unknown; for a bundle its name, and "bundle".
-        place: "package", "store", or "missing" for a file that a manifest lists and that is nowhere.
-        path: the file, "" if missing.
-        bytes: size.
         state: "ok" and "damaged" once its hash was compared.
     """
 
-    name: str
-    sha256: str
-    codec: str
-    config: str
-    place: Place
-    path: str
-    bytes: int
     state: Literal["", "ok", "damaged"] = ""
 
 
@@ -56,7 +43,7 @@ def command() -> None:
 @debug_option
 def list_command(as_json: bool) -> None:
     """List the weights of installed plugins and those in the store."""
-    _print(list(rows()), as_json)
+    _print(rows(), as_json)
 
 
 @command.command("verify")
@@ -69,7 +56,7 @@ def verify_command(state: State, names: tuple[str, ...], as_json: bool) -> int:
 
     The exit code is 4 if any are damaged.
     """
-    listed = list(rows())
+    listed = rows()
     for name in names:
         if not any(_means(name, row) and row.path for row in listed):
             raise WeightsError(f"There are no weights '{name}' here; see 'codectk weights list'.")
@@ -115,14 +102,14 @@ def import_command(words: tuple[str, ...], name: str | None, as_json: bool) -> N
 
 
 def _import_bundle(words: tuple[str, ...], name: str | None, as_json: bool) -> None:
-    from codectk.weights.bundle_store import add_bundle
+    from codectk.weights.locate import add_bundle
 
     if len(words) > 1:
         raise UsageError(f"A bundle is a codec of its own: codectk weights import {words[-1]}")
     if name is not None:
         raise UsageError("A bundle keeps its name, by which files refer to it; --name has no meaning for it.")
     path = add_bundle(words[0])
-    row = _stored_bundle(path)
+    row = _stored(path)
     if as_json:
         print_json(asdict(row))
     else:
@@ -147,56 +134,20 @@ def pull_command(codec: str, file: str | None, as_json: bool) -> None:
         print_json([asdict(_stored(found.path)) for found in pulled])
 
 
-def rows() -> Iterator[Row]:
-    """All weights: first each plugin's manifest in its order, then the rest of the store by name, then its bundles."""
+def rows() -> list[Row]:
+    """All weights: those of each plugin's manifest, of codectk's own, and the rest of the store with its bundles."""
     from codectk.plugins.discover import discover
-    from codectk.weights.bundle_store import stored_bundles
-    from codectk.weights.manifest import package_folder, read_manifest
+    from codectk.weights.locate import listing
     from codectk.weights.metric_weights import PACKAGE
-    from codectk.weights.store import store_folder, stored, stored_name
 
-    seen = set()
-    for package in [*(record.package for record in discover() if record.status == "ok"), PACKAGE]:
-        for entry in read_manifest(package):
-            kept = store_folder() / stored_name(entry.name, entry.sha256)
-            seen.add(kept)
-            packaged = package_folder(package) / entry.file
-            path = next((path for path in (packaged, kept) if path.is_file()), None)
-            if path is None:
-                yield Row(entry.name, entry.sha256, "", "", "missing", "", entry.bytes)
-            else:
-                place: Place = "package" if path == packaged else "store"
-                yield Row(entry.name, entry.sha256, *_described(path), place, str(path), entry.bytes)
-    for path in stored():
-        if path not in seen:
-            yield _stored(path)
-    yield from map(_stored_bundle, stored_bundles())
+    packages = [record.package for record in discover() if record.status == "ok"]
+    return [Row(**vars(found)) for found in listing([*packages, PACKAGE])]
 
 
 def _stored(path: Path) -> Row:
-    from codectk.weights.store import label_of
+    from codectk.weights.locate import listed
 
-    name, digits = label_of(path)
-    return Row(name, digits, *_described(path), "store", str(path), path.stat().st_size)
-
-
-def _stored_bundle(path: Path) -> Row:
-    from codectk.weights.store import label_of
-
-    name, digits = label_of(path)
-    return Row(name, digits, name, "bundle", "store", str(path), path.stat().st_size)
-
-
-def _described(path: Path) -> tuple[str, str]:
-    """Codec and configuration that a file's metadata name."""
-    from codectk.weights.find import CODEC
-    from codectk.weights.tensors import read_metadata
-
-    try:
-        metadata = read_metadata(path)
-    except CodectkError:  # `verify` says what is wrong with it
-        return "", ""
-    return metadata.get(CODEC, ""), metadata.get("config", "")
+    return Row(**vars(listed(path)))
 
 
 def _checked(row: Row) -> Row:
@@ -209,7 +160,7 @@ def _checked(row: Row) -> Row:
 
 
 def _means(name: str, row: Row) -> bool:
-    from codectk.weights.find import means
+    from codectk.weights.locate import means
 
     return means(name, row.name, row.sha256)
 

@@ -14,7 +14,7 @@ from codectk.plugins.known import install_line
 from codectk.spec.card import CodecCard
 from codectk.spec.stages import Stages
 from codectk.weights.bundle import RECIPE, Bundle
-from codectk.weights.bundle_store import find_made_with, missing_bundle
+from codectk.weights.locate import UnknownWeightsError, locate
 
 
 def card_of(bundle: Bundle) -> CodecCard:
@@ -40,7 +40,9 @@ def build(bundle: Bundle, device: str) -> tuple[Stages, CodecCard]:
     with bundle.unpacked() as path:
         try:
             if graph.codec is not None:
-                codec, _, _ = manager.codec(graph.codec.name, device, weights=path)
+                _, record = manager.find_codec(graph.codec.name)
+                found = locate(path, codec=graph.codec.name, package=record.package)
+                codec, _, _ = manager.codec(graph.codec.name, device, weights=found)
             else:
                 codec = hybrids().load(graph, path, device)
         except WeightsAbsentError:
@@ -56,13 +58,16 @@ def find_for(name: str, weights: bytes, needs: tuple[str, ...]) -> Bundle:
     Raises:
         WeightsError: it is missing or damaged; the sentence says which it is, how to get it, and what it needs.
     """
-    bundle = find_made_with(name, weights)
-    if bundle is not None:
-        return bundle
+    try:
+        found = locate(weights, codec=name).bundle
+        assert found is not None
+        return found
+    except UnknownWeightsError as error:
+        missing = str(error)
     present = {record.distribution.lower() for record in discover.discover()}
     lacking = [distribution for distribution in needs if distribution.lower() not in present]
     advice = f" and install what it needs with: {install_line(' '.join(lacking))}" if lacking else ""
-    raise WeightsError(f"{missing_bundle(name, weights)}{advice}")
+    raise WeightsError(f"{missing}{advice}")
 
 
 def check_plugins(bundle: Bundle) -> None:

@@ -7,12 +7,21 @@ import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
+from contextlib import suppress
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from codectk.base.arguments import check
-from codectk.base.errors import PluginMissingError, UsageError, WeightsAbsentError, WeightsError
+from codectk.base.errors import (
+    OutputError,
+    PluginError,
+    PluginMissingError,
+    UsageError,
+    WeightsAbsentError,
+    WeightsError,
+)
 from codectk.bitstream.header import Header
 from codectk.bitstream.info import Info
 from codectk.pipeline import bundles, wire
@@ -21,9 +30,8 @@ from codectk.plugins import manager
 from codectk.plugins.known import install_line
 from codectk.spec.card import CodecCard
 from codectk.spec.light import ENGINES
-from codectk.weights.bundle import SUFFIX, Bundle, read_bundle
-from codectk.weights.bundle_store import find_bundle
-from codectk.weights.find import find
+from codectk.weights.bundle import Bundle
+from codectk.weights.locate import Located, Reference, UnknownWeightsError, keep, locate, names_file
 
 KEPT = 4
 """How many handles are kept."""
@@ -37,7 +45,7 @@ def load(
     *,
     device: str = "cpu",
     engine: str = "auto",
-    weights: str | bytes | Path | None = None,
+    weights: Reference | None = None,
     distribution: str = "",
 ) -> Codec:
     """Find, build and check a codec, or return the one that was loaded before.
@@ -46,8 +54,8 @@ def load(
         name: as on the command line: a plugin's codec, the path of a bundle, or one in the store by name or hash.
         device: "cpu", "cuda", "cuda:1", ...; a codec without torch ignores it.
         engine: see `spec.light.ENGINES`.
-        weights: name or hash of other weights than the plugin's own (see `codectk weights list`), the four bytes by
-            which a file names them, or the path of a weights file.
+        weights: other weights than the plugin's own, see `codectk.weights.locate`: by name or hash, the path of a
+            weights file, or the four bytes by which a file names them.
         distribution: what a file's header says offers it, for the message if it is missing.
 
     Raises:
@@ -61,27 +69,22 @@ def load(
         raise UsageError(f"There is no engine {engine!r}; engines are {', '.join(ENGINES)}.")
     if engine == "torch" and find_spec("torch") is None:
         raise UsageError(f"The engine torch needs the package torch: {install_line('codectk[torch]')}")
-    if name.lower().endswith(SUFFIX):
-        return _bundled(read_bundle(name), device, engine, weights)
-    try:
-        _, record = manager.find_codec(name, distribution=distribution)
-    except PluginMissingError:
-        # A file that names a distribution was not made with a bundle.
-        bundle = None if distribution else find_bundle(name)
-        if bundle is None:
-            raise
+    # A file that names a distribution was not made with a bundle.
+    bundle = None if distribution else _bundle(name)
+    if bundle is not None:
         return _bundled(bundle, device, engine, weights)
+    _, record = manager.find_codec(name, distribution=distribution)
     # What lies at a path may change between two calls; its hash does not.
-    named = find(weights, name, record.package) if isinstance(weights, Path) else weights
-
+    named = located(weights, name, record.package) if weights is not None and names_file(weights) else weights
     light = engine == "onnx" or (engine == "auto" and device == "cpu" and _starts_light())
 
     def build() -> Codec:
-        made = manager.light_codec(name, distribution=distribution, weights=named) if light else None
+        found = named if named is None or isinstance(named, Located) else located(named, name, record.package)
+        made = manager.light_codec(name, distribution=distribution, weights=found) if light else None
         if engine == "onnx" and (made is None or device != "cpu"):
             raise UsageError(f"Codec '{name}' has no graphs for these weights on the device '{device}'; use torch.")
         runs = "torch" if made is None else "onnx"
-        stages, card, _ = made or manager.codec(name, device, distribution=distribution, weights=named)
+        stages, card, _ = made or manager.codec(name, device, distribution=distribution, weights=found)
         wire.check(stages)
         wire.check_card(stages, card)
         origin = {"name": name, "device": device, "engine": engine, "weights": weights}
@@ -106,17 +109,19 @@ def load_for(header: Header, *, device: str = "cpu", engine: str = "auto", weigh
     Raises:
         PluginError: as `load`.
         WeightsAbsentError: a package on the index has the weights.
-        WeightsError: the weights are missing or damaged; the sentence has their hash.
+        WeightsError: the weights are missing or damaged, the sentence has their hash; or `weights` did not make the
+            file.
     """
     check(device=device, engine=engine, weights=weights)
-    if weights is not None:
-        return _with(header, weights, device, engine)
     if header.needs:
-        return _bundled(bundles.find_for(header.codec, header.weights, header.needs), device, engine)
+        return _bundled(_bundle_for(header.codec, header.weights, header.needs, weights), device, engine)
+    load_own = partial(load, header.codec, device=device, engine=engine, distribution=header.distribution)
+    if weights is not None:
+        return load_own(weights=weights)  # what did not make the file is refused where it is decoded
     others = any(header.weights)
     absent = None
     try:
-        codec = load(header.codec, device=device, engine=engine, distribution=header.distribution)
+        codec = load_own()
     except WeightsError as error:
         # The plugin's own weights may be missing where the file does not need them.
         if not others:
@@ -127,28 +132,10 @@ def load_for(header: Header, *, device: str = "cpu", engine: str = "auto", weigh
         if not others or codec.weights == header.weights:
             return codec
     try:
-        return load(
-            header.codec, device=device, engine=engine, weights=header.weights, distribution=header.distribution
-        )
+        return load_own(weights=header.weights)
     except WeightsError as error:
         # Once the plugin's own are there, they may turn out to be what the file names.
         raise absent or error from error
-
-
-def _with(header: Header, weights: str | Path, device: str, engine: str) -> Codec:
-    """The codec that a file names with the weights that a person names; whether they fit is seen when decoding."""
-    if not header.needs:
-        named = Path(weights) if Path(weights).is_file() else weights
-        return load(header.codec, device=device, engine=engine, weights=named, distribution=header.distribution)
-    text = str(weights)
-    bundle = read_bundle(text) if text.lower().endswith(SUFFIX) else find_bundle(text)
-    if bundle is None:
-        raise WeightsError(f"There is no bundle '{text}' in the weights store.")
-    if bundle.card.name != header.codec or not bundle.sha256.startswith(header.weights.hex()):
-        raise WeightsError(
-            f"The file was made with bundle '{header.codec}' ({header.weights.hex()}), not with {bundle}."
-        )
-    return _bundled(bundle, device, engine)
 
 
 def card_of(name: str) -> CodecCard:
@@ -157,26 +144,54 @@ def card_of(name: str) -> CodecCard:
     Raises:
         InputError, PluginError, WeightsError: as `load`.
     """
-    if name.lower().endswith(SUFFIX):
-        return bundles.card_of(read_bundle(name))
-    try:
-        return manager.find_codec(name)[0]
-    except PluginMissingError:
-        bundle = find_bundle(name)
-        if bundle is None:
-            raise
-        return bundles.card_of(bundle)
+    bundle = _bundle(name)
+    return manager.find_codec(name)[0] if bundle is None else bundles.card_of(bundle)
 
 
-def card_for(info: Info) -> CodecCard:
-    """What can be turned at the codec that a file names, from cards alone.
+def card_for(info: Info, weights: str | Path | None = None) -> CodecCard:
+    """What can be turned at the codec that a file names, from cards alone; `weights` as for `load_for`.
 
     Raises:
         PluginError, WeightsError: as `load_for`.
     """
     if info.needs:
-        return bundles.card_of(bundles.find_for(info.codec, bytes.fromhex(info.weights_hash), info.needs))
+        return bundles.card_of(_bundle_for(info.codec, bytes.fromhex(info.weights_hash), info.needs, weights))
     return manager.find_codec(info.codec, distribution=info.codec_distribution)[0]
+
+
+def located(weights: Reference, codec: str, package: str) -> Located:
+    """Weights for a codec, as `locate` finds them; what is absent names the codec."""
+    try:
+        return locate(weights, codec=codec, package=package)
+    except WeightsAbsentError as error:
+        raise error.for_codec(codec) from error
+
+
+def keep_used(codec: str, weights: str | Path | None = None) -> str:
+    """Have the store hold a bundle or weights that were named as files, so that what they encode decodes here.
+
+    Args:
+        codec, weights: as for `load`.
+
+    Returns:
+        A sentence that says so; "" if they were there already.
+    """
+    if names_file(codec):
+        found, owner, package = locate(codec), "", ""
+    elif weights is not None and names_file(weights):
+        owner, package = codec, manager.find_codec(codec)[1].package
+        found = locate(weights, codec=owner, package=package)
+    else:
+        return ""
+    try:
+        locate(bytes.fromhex(found.sha256[:8]), codec=owner or found.name, package=package)  # as decoding will
+    except WeightsError:
+        try:
+            path = keep(found)
+        except OutputError as error:
+            return f"{found} is not in the weights store, so its files need 'codectk decode --weights' here: {error}"
+        return f"{found} is in the weights store now, so that its files can be decoded here: {path}"
+    return ""
 
 
 def reload(origin: Mapping[str, Any]) -> Codec:
@@ -197,7 +212,38 @@ def forget() -> None:
         _kept.clear()
 
 
-def _bundled(bundle: Bundle, device: str, engine: str, weights: str | bytes | Path | None = None) -> Codec:
+def _bundle(name: str) -> Bundle | None:
+    """The bundle that goes by the name of a codec: a file, or one in the store where no plugin offers such a codec."""
+    if names_file(name):
+        return locate(name).bundle
+    try:
+        manager.find_codec(name)
+    except PluginMissingError:
+        with suppress(UnknownWeightsError):
+            return locate(name).bundle
+    except PluginError:  # it is said where the codec is built
+        pass
+    return None
+
+
+def _bundle_for(name: str, weights: bytes, needs: tuple[str, ...], given: str | Path | None) -> Bundle:
+    """The bundle that made a file, by what its header says; `given` says where it is.
+
+    Raises:
+        WeightsError: it is missing or damaged; the sentence says which it is, how to get it, and what it needs.
+    """
+    if given is None:
+        return bundles.find_for(name, weights, needs)
+    found = locate(given)
+    if (found.name, found.sha256[:8]) != (name, weights.hex()):
+        raise WeightsError(
+            f"The file was made with bundle '{name}' (sha256 {weights.hex()}...), and {given} is {found}."
+        )
+    assert found.bundle is not None
+    return found.bundle
+
+
+def _bundled(bundle: Bundle, device: str, engine: str, weights: Reference | None = None) -> Codec:
     if engine == "onnx":
         raise UsageError(f"Bundle {bundle} has no graphs; use torch.")
     if weights is not None:

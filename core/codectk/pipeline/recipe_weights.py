@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from codectk.base.errors import UsageError, WeightsError
+from codectk.base.errors import InputError, UsageError, WeightsError
 from codectk.pipeline import bundles, wire
 from codectk.pipeline.codec import Codec
 from codectk.pipeline.load import load
 from codectk.pipeline.recipe import Graph, Part, parse_graph
 from codectk.plugins import discover
-from codectk.weights.bundle import SUFFIX, read_bundle
-from codectk.weights.bundle_store import find_bundle
+from codectk.weights.bundle import SUFFIX, Bundle
+from codectk.weights.locate import UnknownWeightsError, locate, names_file
 
 
 def ready_of(graph: Graph, device: str = "cpu") -> Codec:
@@ -37,12 +37,15 @@ def ready_of(graph: Graph, device: str = "cpu") -> Codec:
             )
         return load(graph.codec.name, device=device)
     path = graph.at_weights
-    if not path.exists():
-        if path.suffix or find_bundle(graph.weights) is None:
-            raise WeightsError(f"{graph.where} names the weights {graph.weights}, which are not there; {advice(graph)}")
-        return _of_bundle(graph, graph.weights, device)
-    if path.suffix == SUFFIX:
-        return _of_bundle(graph, str(path), device)
+    if not path.exists() or path.suffix == SUFFIX:
+        try:
+            bundle = locate(path if path.exists() or names_file(graph.weights) else graph.weights).bundle
+        except (UnknownWeightsError, UsageError, InputError) as error:
+            raise WeightsError(
+                f"{graph.where} names the weights {graph.weights}, which are not there; {advice(graph)}"
+            ) from error
+        assert bundle is not None
+        return _of_bundle(graph, bundle, device)
     if graph.codec is not None:
         return load(graph.codec.name, device=device, weights=path)
     stages = bundles.hybrids().load(graph, path, device)
@@ -62,10 +65,7 @@ def advice(graph: Graph) -> str:
     )
 
 
-def _of_bundle(graph: Graph, name: str, device: str) -> Codec:
-    bundle = read_bundle(name) if name.endswith(SUFFIX) else find_bundle(name)
-    if bundle is None:
-        raise WeightsError(f"There is no bundle '{name}'.")
+def _of_bundle(graph: Graph, bundle: Bundle, device: str) -> Codec:
     inside = parse_graph(bundle.recipe, f"{bundle.path.name}, recipe.toml")
     ours, theirs = _named(graph), _named(inside)
     for slot in dict.fromkeys((*ours, *theirs)):
@@ -74,7 +74,7 @@ def _of_bundle(graph: Graph, name: str, device: str) -> Codec:
                 f"{graph.where}: the weights {graph.weights} are for another recipe: "
                 f"[{slot}] is {_told(ours.get(slot))} here and {_told(theirs.get(slot))} there."
             )
-    return load(name, device=device)
+    return load(str(bundle.path), device=device)
 
 
 def _named(graph: Graph) -> dict[str, Part]:

@@ -13,7 +13,7 @@ from codectk.base.atomic import atomic_write
 from codectk.base.errors import WeightsError
 from codectk.spec.published import PublishedWeights
 from codectk.weights import store
-from codectk.weights.find import CODEC
+from codectk.weights.locate import CODEC
 from codectk.weights.tensors import read_metadata
 
 OFFLINE = "CODECTK_OFFLINE"

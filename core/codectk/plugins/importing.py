@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 from codectk.base.errors import InputError, WeightsError
 from codectk.plugins.manager import find_codec, import_weights
 from codectk.weights import store
-from codectk.weights.find import CODEC
+from codectk.weights.locate import CODEC
 from codectk.weights.manifest import read_manifest
 from codectk.weights.tensors import read_metadata
-
-_SUFFIXES = re.compile(r"(\.(pth|pt|tar|ckpt|bin|pkl|zip|safetensors))+$")
 
 
 def import_file(codec: str, source: str | os.PathLike[str], name: str | None = None) -> Path:
@@ -51,16 +48,10 @@ def import_file(codec: str, source: str | os.PathLike[str], name: str | None = N
         if owner not in (None, codec):
             raise WeightsError(f"{path} has weights for codec '{owner}', not '{codec}'.")
         if owner or known:
-            return store.add(path, name or known or default_name(path), sha256=digest)
+            return store.add(path, name or known or store.name_from(path), sha256=digest)
     arrays, texts = import_weights(codec, path)
     known_names = None if name else listed
-    return store.save(arrays, {**texts, CODEC: codec}, name or default_name(path), known=known_names)
-
-
-def default_name(path: Path) -> str:
-    """A name for weights made of a file's: "SegPIC_0.0018.pth.tar" becomes "segpic_0.0018"."""
-    stem = _SUFFIXES.sub("", path.name.lower())
-    return re.sub(r"[^a-z0-9._-]+", "-", stem).strip("-._")[:64] or "weights"
+    return store.save(arrays, {**texts, CODEC: codec}, name or store.name_from(path), known=known_names)
 
 
 def _metadata(path: Path) -> dict[str, str] | None:

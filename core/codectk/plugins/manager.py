@@ -20,13 +20,10 @@ from codectk.spec.component import COMPONENT_KINDS
 from codectk.spec.light import Light
 from codectk.spec.published import PublishedWeights
 from codectk.spec.stages import Stages
-from codectk.weights.find import Found, find
+from codectk.weights.locate import Located
 
 if TYPE_CHECKING:
     import numpy as np
-
-
-Weights = str | bytes | Path | Found | None
 
 
 @dataclass(frozen=True)
@@ -96,7 +93,7 @@ def find_codec(codec: str, *, distribution: str = "") -> tuple[CodecCard, Plugin
 
 
 def codec(
-    name: str, device: str = "cpu", *, distribution: str = "", weights: Weights = None
+    name: str, device: str = "cpu", *, distribution: str = "", weights: Located | None = None
 ) -> tuple[Stages, CodecCard, PluginRecord]:
     """Build a codec's stages, with its card and its plugin.
 
@@ -104,14 +101,13 @@ def codec(
         name: codec name.
         device: "cpu", "cuda", "cuda:1", ...
         distribution: what a file's header says offers it, for the message if it is missing.
-        weights: None for the plugin's own; else as in `weights.find.find`, a name or a hash, a header's four bytes,
-            or the path of a weights file; or what that found.
+        weights: verified weights, or None for the plugin's own.
 
     Raises:
         PluginError: missing, broken or incompatible, or it built something else than stages.
         UsageError: the plugin's own weights are the only ones it can use.
         WeightsAbsentError: a package on the index has weights that are not here yet.
-        WeightsError: there are no such weights, they are another codec's, or as the plugin raises it.
+        WeightsError: as the plugin raises it.
     """
     card, record = find_codec(name, distribution=distribution)
 
@@ -122,7 +118,7 @@ def codec(
 
 
 def light_codec(
-    name: str, *, distribution: str = "", weights: Weights = None
+    name: str, *, distribution: str = "", weights: Located | None = None
 ) -> tuple[Stages, CodecCard, PluginRecord] | None:
     """As `codec`, without torch; None where there is no light form of it, or none for these weights."""
     from codectk.light.preset import light_parts, wire_light  # later: most verbs need no graphs
@@ -131,11 +127,10 @@ def light_codec(
     light = light_form(name, record)
     if light is None:
         return None
-    found = weights if weights is None or isinstance(weights, Found) else find(weights, name, record.package)
-    parts = light_parts(light, record.package, None if found is None else found.path)
+    parts = light_parts(light, record.package, None if weights is None else weights.path)
     if parts is None:
         return None
-    return _built(name, record, found, lambda path: wire_light(light, parts)), card, record
+    return _built(name, record, weights, lambda path: wire_light(light, parts)), card, record
 
 
 def light_form(name: str, record: PluginRecord) -> Light | None:
@@ -146,19 +141,18 @@ def light_form(name: str, record: PluginRecord) -> Light | None:
     return light
 
 
-def _built(name: str, record: PluginRecord, weights: Weights, build: Callable[[Path | None], Any]) -> Stages:
+def _built(name: str, record: PluginRecord, weights: Located | None, build: Callable[[Path | None], Any]) -> Stages:
     """The stages that `build` makes with the weights asked for, checked."""
     try:
-        found = weights if weights is None or isinstance(weights, Found) else find(weights, name, record.package)
-        built = build(None if found is None else found.path)
+        built = build(None if weights is None else weights.path)
     except WeightsAbsentError as error:
         raise error.for_codec(name) from error
     if built is None:
         raise PluginBrokenError(f"{_name(record)} lists codec '{name}' in its card but did not build it.")
     if not isinstance(built, Stages):
         raise PluginBrokenError(f"{_name(record)} built a {type(built).__name__} instead of Stages for '{name}'.")
-    if found is not None and not built.weights_hash.startswith(found.sha256):
-        raise UsageError(f"Codec '{name}' of {record.owner} cannot use the weights {found}: it has only its own.")
+    if weights is not None and not built.weights_hash.startswith(weights.sha256):
+        raise UsageError(f"Codec '{name}' of {record.owner} cannot use the weights {weights}: it has only its own.")
     return built
 
 

@@ -24,7 +24,7 @@ from codectk.plugins.importing import import_file
 from codectk.plugins.manager import find_codec, import_weights, published_weights
 from codectk.spec.published import PublishedWeights
 from codectk.weights import store
-from codectk.weights.find import CODEC
+from codectk.weights.locate import CODEC
 from codectk.weights.manifest import WeightsEntry, read_manifest
 from codectk.weights.metric_weights import PACKAGE, READERS, Read
 

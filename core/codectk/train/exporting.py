@@ -19,7 +19,7 @@ from codectk.train.network import build
 from codectk.train.settings import Recipe, from_dict
 from codectk.weights.bundle import SUFFIX, Bundle, read_bundle, write_bundle
 from codectk.weights.bundle_card import BundleCard, NeededPlugin, Result
-from codectk.weights.find import CODEC
+from codectk.weights.locate import CODEC
 from codectk.weights.manifest import WeightsEntry
 from codectk.weights.store import sha256_of
 from codectk.weights.tensors import read_metadata, save_tensors

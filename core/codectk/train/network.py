@@ -20,7 +20,7 @@ from codectk.plugins import manager
 from codectk.spec.card import CodecCard
 from codectk.train.checkpoint import load_checkpoint
 from codectk.train.settings import Recipe, StageSection
-from codectk.weights.find import CODEC
+from codectk.weights.locate import CODEC
 from codectk.weights.manifest import read_manifest
 from codectk.weights.store import resolve
 from codectk.weights.tensors import load_tensors, read_metadata

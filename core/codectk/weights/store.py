@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,11 +19,14 @@ import numpy as np
 
 from codectk.base.atomic import atomic_write
 from codectk.base.errors import OutputError, WeightsAbsentError, WeightsError
-from codectk.weights.manifest import WeightsEntry, is_weights_name, package_folder, read_manifest
+from codectk.weights.manifest import WeightsEntry, is_weights_name, package_folder
 from codectk.weights.tensors import read_metadata, save_tensors
 
-_SUFFIX = ".safetensors"
+SUFFIX = ".safetensors"
+"""Of weights files."""
+
 _BLOCK = 1 << 20
+_SUFFIXES = re.compile(r"(\.(pth|pt|tar|ckpt|bin|pkl|zip|safetensors))+$")
 _PREFIX = re.compile(r"[0-9a-f]{8}")
 
 
@@ -82,47 +85,10 @@ def resolve(entry: WeightsEntry, package: str) -> Path:
     )
 
 
-def find_by_hash(prefix: bytes, package: str, others: Sequence[str] = ()) -> tuple[Path, WeightsEntry | None]:
-    """Find the weights that a `.ctk` file names.
-
-    Args:
-        prefix: first 4 bytes of the sha256 of the weights file, as in the `.ctk` header.
-        package: top-level import name of the codec's plugin.
-        others: weights in the store that are for the codec too, for the message.
-
-    Returns:
-        The verified file, and its entry in the package's manifest or None if it is only in the store.
-
-    Raises:
-        PluginMissingError: the package is not installed.
-        WeightsError: no weights with this hash, or damaged ones.
-    """
-    if len(prefix) != 4 or not any(prefix):
-        raise WeightsError("The file names no weights, but its codec needs some.")
-    wanted = prefix.hex()
-    entries = read_manifest(package)
-    for entry in entries:
-        if entry.sha256.startswith(wanted):
-            return resolve(entry, package), entry
-    refusal = ""
-    for path in stored():
-        if path.stem.endswith(f"-{wanted}"):
-            found = sha256_of(path)
-            if found.startswith(wanted):
-                return path, None
-            refusal = f"The weights in {path} are damaged: expected a sha256 that starts with {wanted}, found {found}."
-    have = ", ".join([*(f"{entry.name} ({entry.sha256[:8]})" for entry in entries), *others]) or "none"
-    raise WeightsError(
-        refusal
-        or f"The weights with sha256 {wanted}... that the file names are missing; {package} knows {have}; "
-        "others come in with codectk weights import."
-    )
-
-
-def stored() -> tuple[Path, ...]:
-    """All weights files in the store, by name."""
+def stored(suffix: str = SUFFIX) -> tuple[Path, ...]:
+    """All weights files in the store, or those of another suffix, by name."""
     try:
-        return tuple(sorted(path for path in store_folder().iterdir() if path.suffix == _SUFFIX and path.is_file()))
+        return tuple(sorted(path for path in store_folder().iterdir() if path.suffix == suffix and path.is_file()))
     except (FileNotFoundError, NotADirectoryError):
         return ()
 
@@ -243,9 +209,15 @@ def _stored_path(entry: WeightsEntry) -> Path:
     return store_folder() / stored_name(entry.name, entry.sha256)
 
 
+def name_from(path: Path) -> str:
+    """A name for weights made of a file's: "SegPIC_0.0018.pth.tar" becomes "segpic_0.0018"."""
+    stem = _SUFFIXES.sub("", path.name.lower())
+    return re.sub(r"[^a-z0-9._-]+", "-", stem).strip("-._")[:64] or "weights"
+
+
 def stored_name(name: str, sha256: str) -> str:
     """File name of weights in the store."""
-    return f"{name}-{sha256[:8]}{_SUFFIX}"
+    return f"{name}-{sha256[:8]}{SUFFIX}"
 
 
 def _cache_folder() -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from codectk.base.errors import WeightsError
-from codectk.weights.find import CODEC, find
+from codectk.weights.locate import CODEC, locate
 from codectk.weights.store import stored
 from codectk.weights.tensors import read_metadata
 from codectk_compressai.presets import PRESETS
@@ -28,7 +28,7 @@ def own_weights(codec: str) -> Path:
     if len(paths) > 1:
         listed = ", ".join(path.stem for path in paths)
         raise WeightsError(f"Codec '{codec}' has several weights: {listed}; choose with --weights NAME.")
-    return find(paths[0].stem, codec, PACKAGE).path
+    return locate(paths[0].stem, codec=codec, package=PACKAGE).path
 
 
 def _is_for(path: Path, codec: str) -> bool:

@@ -14,7 +14,7 @@ from codectk.bitstream.chunk import LATENTS
 from codectk.bitstream.reader import Container
 from codectk.coding.coder import Decoder
 from codectk.programs.configurations import configured
-from codectk.weights.find import find
+from codectk.weights.locate import locate
 from codectk.weights.tensors import load_tensors, read_metadata
 from codectk_labels.groups import NAMES
 from codectk_sgc.config import CONFIGS
@@ -36,7 +36,7 @@ def shares(container: Container) -> dict[str, float]:
         MismatchError: the file was coded otherwise than they say.
     """
     header = container.header
-    path = find(header.weights, "sgc", PACKAGE).path
+    path = locate(header.weights, codec="sgc", package=PACKAGE).path
     classes = _classes(read_metadata(path))
     arrays = {name.removeprefix(CODERS): array for name, array in load_tensors(path, CODERS).items()}
     decoder = Decoder(container.payloads(LATENTS))

@@ -8,9 +8,36 @@ import pytest
 from codectk.base.errors import InputError, WeightsError
 from codectk.weights.bundle import read_bundle, write_bundle
 from codectk.weights.bundle_card import BundleCard, NeededPlugin
-from codectk.weights.bundle_store import add_bundle, find_bundle, find_made_with, missing_bundle, stored_bundles
+from codectk.weights.locate import UnknownWeightsError, add_bundle, locate
 from codectk.weights.store import stored
 from codectk.weights.tensors import save_tensors
+
+
+def find_bundle(said):
+    """The bundle that a person means, or None."""
+    try:
+        return locate(said).bundle
+    except UnknownWeightsError:
+        return None
+
+
+def find_made_with(name, prefix):
+    """The bundle that a file names, or None."""
+    try:
+        return locate(prefix, codec=name).bundle
+    except UnknownWeightsError:
+        return None
+
+
+def missing_bundle(name, prefix):
+    """The sentence for one that is not there."""
+    with pytest.raises(UnknownWeightsError) as caught:
+        locate(prefix, codec=name)
+    return str(caught.value)
+
+
+def stored_bundles():
+    return stored(".ctkb")
 
 
 @pytest.fixture

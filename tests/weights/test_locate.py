@@ -4,10 +4,15 @@ import numpy as np
 import pytest
 
 from codectk.base.errors import WeightsError
-from codectk.weights.find import find
+from codectk.weights.locate import locate
 from codectk.weights.store import add, save, sha256_of
 
 PACKAGE = "codectk_fakeweights"
+
+
+def find(reference, codec, package):
+    """Weights for a codec."""
+    return locate(reference, codec=codec, package=package)
 
 
 def kept(name, value=0, codec="toy"):
@@ -21,7 +26,7 @@ def test_every_way_to_say_it(store, package):
     kept("second", 1)
     for said in ("first", path.stem, digest[:8], digest[:20], digest, bytes.fromhex(digest[:8])):
         found = find(said, "toy", PACKAGE)
-        assert found.path == path and digest.startswith(found.sha256) and not found.listed
+        assert found.path == path and digest.startswith(found.sha256) and found.entry is None
         assert str(found) == f"first ({digest[:8]})"
 
 
@@ -30,7 +35,7 @@ def test_weights_of_the_manifest(store, package, weights_file, manifest_text):
     package(manifest_text(sha256=digest), [source])
     for said in ("small", f"small-{digest[:8]}", digest[:8], digest, bytes.fromhex(digest[:8])):
         found = find(said, "toy", PACKAGE)
-        assert (found.name, found.sha256, found.listed) == ("small", digest, True)
+        assert (found.name, found.sha256, found.entry.name) == ("small", digest, "small")
     with pytest.raises(WeightsError, match=rf"no weights 'large' for codec 'toy'; it has small \({digest[:8]}\)\.$"):
         find("large", "toy", PACKAGE)
 
