@@ -13,7 +13,6 @@ whole pictures the rate of the same networks depends on the seed by tens of perc
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -28,6 +27,7 @@ from rich.table import Table
 
 from codectk.base.atomic import atomic_write
 from codectk.base.memory import keep_freed_memory
+from codectk.base.plain import to_json
 from codectk.eval.curves import mean_curves
 from codectk.eval.provenance import picture_digest, set_digest, versions
 from codectk.picture.read import read_picture
@@ -138,7 +138,7 @@ def report(a: argparse.Namespace, runs: Sequence[tuple[str, int]]) -> None:
         **judged,
         "files": [check._asdict() for check in checks],
     }
-    _write(a.results.with_suffix(".json"), json.dumps(results, indent=1) + "\n")
+    _write(a.results.with_suffix(".json"), to_json(results, indent=1) + "\n")
     page = a.results.with_suffix(".md")
     before, _, rest = page.read_text(encoding="utf-8").partition(MARKS[0]) if page.exists() else ("", "", "")
     _write(page, before + MARKS[0] + text + MARKS[1] + rest.partition(MARKS[1])[2])

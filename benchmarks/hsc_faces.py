@@ -13,7 +13,6 @@ tells what the core code is worth as the slices' prior: their bits with it, with
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections import defaultdict
@@ -26,6 +25,7 @@ from PIL import Image
 import codectk
 from codectk.api import decode
 from codectk.base.atomic import atomic_write
+from codectk.base.plain import to_json
 from codectk.base.types import Context, Picture
 from codectk.bitstream.reader import read
 from codectk.coding.coder import Meter
@@ -119,7 +119,7 @@ def rates(a: argparse.Namespace) -> None:
         "versions": versions(), "command": " ".join(sys.argv[1:]),
     }  # fmt: skip
     with atomic_write(f"{a.out}.json") as out:
-        out.write((json.dumps(report, indent=1) + "\n").encode())
+        out.write((to_json(report, indent=1) + "\n").encode())
     plot(results, f"{a.out}.png", f"{len(files)} painted faces of {side} pixels, no head was trained on them")
 
 

@@ -27,6 +27,8 @@ import torch
 from PIL import Image
 from scipy.stats import rankdata
 
+from codectk.base.plain import to_json
+
 SIDE = 256
 """Pictures are compared at this size, whatever their own."""
 
@@ -216,7 +218,7 @@ def main() -> None:
         for title, row in report[network.name].items():
             print(f"  {title:24}" + "  ".join(f"{key} {value:.3f}" for key, value in row.items()))
     if arguments.out:
-        arguments.out.write_text(json.dumps({"persons": arguments.persons, "networks": report}, indent=1) + "\n")
+        arguments.out.write_text(to_json({"persons": arguments.persons, "networks": report}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ and without it, measures what changes, and draws a sheet.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +24,7 @@ from PIL import Image
 import codectk
 from codectk.api import decode
 from codectk.base.atomic import atomic_write
+from codectk.base.plain import to_json
 from codectk.base.types import Picture
 from codectk.bitstream.reader import read
 from codectk.eval.classical import REFERENCES
@@ -166,7 +166,7 @@ def pixels(x: torch.Tensor) -> np.ndarray:
 
 def save(path: str, report: Mapping[str, object]) -> None:
     with atomic_write(path) as out:
-        out.write((json.dumps({**report, "command": " ".join(sys.argv[1:])}, indent=1) + "\n").encode())
+        out.write((to_json({**report, "command": " ".join(sys.argv[1:])}, indent=1) + "\n").encode())
 
 
 def main() -> None:

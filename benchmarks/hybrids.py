@@ -22,6 +22,7 @@ from hybrids_streams import stream_bytes
 from hybrids_tables import TABLES, table
 
 from codectk.base.atomic import atomic_write
+from codectk.base.plain import to_json
 from codectk.bitstream.chunk import LATENTS
 from codectk.bitstream.reader import read
 from codectk.eval.codecs import CtkCodec, ctk_codec
@@ -141,10 +142,10 @@ def main() -> None:
                 if plan.kind not in metrics:
                     metrics[plan.kind] = catalog.build(kind.metrics, "cpu", {"lpips": a.lpips_weights})
                 mine[name] = measure(kind, codec, sources, metrics[plan.kind], folder)
-                write(data, json.dumps(results, indent=1) + "\n")
+                write(data, to_json(results, indent=1) + "\n")
             if plan.same_bytes and name != plan.parent:
                 results["same_bytes"][name] = same_latents(folder, name, plan.parent)
-    write(data, json.dumps(results, indent=1) + "\n")
+    write(data, to_json(results, indent=1) + "\n")
     text = page.read_text(encoding="utf-8") if page.exists() else ""
     for name in TABLES:
         start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"

@@ -14,7 +14,6 @@ other ways. All painted pictures go to KEPT, so that a run that was stopped goes
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections import defaultdict
@@ -30,6 +29,7 @@ from sgc_pictures import Shot, outdoors
 from sgc_scores import Scorer, file_agreement, mean
 
 from codectk.base.atomic import atomic_write
+from codectk.base.plain import to_json
 from codectk.base.types import Picture
 from codectk.bitstream.reader import read
 from codectk.eval.classical import REFERENCES
@@ -196,7 +196,7 @@ def write(a: argparse.Namespace, ready: Codec, shots: Sequence[Shot], **found: o
         "command": sys.argv[1],
     }
     with atomic_write(f"{a.out}.json") as out:
-        out.write((json.dumps(report, indent=1) + "\n").encode())
+        out.write((to_json(report, indent=1) + "\n").encode())
     for row in found["results"]:  # type: ignore[attr-defined]
         print({key: value for key, value in row.items() if key != "each"})
 

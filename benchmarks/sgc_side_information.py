@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
-import json
 import lzma
 import platform
 import time
@@ -22,6 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib
+
+from codectk.base.plain import to_json
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -200,7 +201,7 @@ def main() -> None:
         "pillow": Image.__version__, "summary": summary, "rows": rows,
     }  # fmt: skip
     with atomic_write(a.out.with_suffix(".json")) as file:
-        file.write(json.dumps(result, indent=1).encode())
+        file.write(to_json(result, indent=1).encode())
     draw(rows, pictures, a.out.with_suffix(".png"))
     show(summary, rows)
 

@@ -12,7 +12,6 @@ those. What cannot be measured is named with what it lacks.
 from __future__ import annotations
 
 import argparse
-import json
 from collections import defaultdict
 from dataclasses import asdict
 from pathlib import Path
@@ -23,6 +22,7 @@ from sgc_pictures import outdoors
 
 from codectk.base.atomic import atomic_write
 from codectk.base.errors import UsageError, WeightsError
+from codectk.base.plain import to_json
 from codectk.eval.classical import REFERENCES
 from codectk.eval.classical import decode as decode_classic
 from codectk.eval.provenance import picture_digest, set_digest, versions
@@ -89,7 +89,7 @@ def main() -> None:
         "versions": versions("codectk-sgc", "codectk-labels", "pyiqa", "open_clip_torch"),
     }
     with atomic_write(f"{a.out}.json") as out:
-        out.write((json.dumps(report, indent=1) + "\n").encode())
+        out.write((to_json(report, indent=1) + "\n").encode())
     for line in rows:
         print(line)
 
