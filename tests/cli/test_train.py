@@ -152,7 +152,7 @@ def test_train_resume_plot_and_export(run, work: Path):
     [
         (("none.pt", "-o", "w.safetensors"), "There is no checkpoint at none.pt"),
         (("a.png", "-o", "w.safetensors"), "a.png is refused: it is no checkpoint"),
-        (("none.pt", "-o", "w.pt"), "'w.pt' ends neither in .safetensors nor in .ctkb"),
+        (("none.pt", "-o", "w.pt"), "'w.pt' ends in none of .safetensors, .ctkb and .graphs"),
     ],
 )
 def test_what_cannot_be_exported(run, work: Path, args: tuple[str, ...], words: str):

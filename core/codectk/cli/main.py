@@ -81,7 +81,7 @@ def run(args: Sequence[str]) -> int:
     except BrokenPipeError:
         return CLOSED_PIPE
     except SystemExit:
-        if isinstance(sys.stdout, click.utils.PacifyFlushWrapper):  # click met the closed pipe
+        if type(sys.stdout).__name__ == "PacifyFlushWrapper":  # click met the closed pipe
             return CLOSED_PIPE
         raise
     except Exception as error:

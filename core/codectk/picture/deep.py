@@ -47,12 +47,16 @@ def deep_samples(image: Image.Image, reopen: Callable[[], Image.Image] | None, d
     base, _, order = next(iter(names)).partition(";16")
     if base == "LA" and order == "B" and image.mode == "RGBA":
         bytes_ = _unpacked(reopen, "RGBA")  # 32 bits of each pixel, as they are
-        return (bytes_[..., 0::2].astype(np.uint16) << 8) | bytes_[..., 1::2]
+        return _joined(bytes_[..., 0::2], bytes_[..., 1::2])
     order = _NATIVE if order == "N" else order
     if base not in ("RGB", "RGBA") or base != image.mode or order not in _OTHER:
         return None
     upper, lower = (_unpacked(reopen, f"{base};16{side}") for side in (order, _OTHER[order]))
-    return (upper.astype(np.uint16) << 8) | lower
+    return _joined(upper, lower)
+
+
+def _joined(upper: npt.NDArray[np.uint8], lower: npt.NDArray[np.uint8]) -> Samples:
+    return np.asarray(upper.astype(np.uint16) * 256 + lower, dtype=np.uint16)
 
 
 def _unpacked(reopen: Callable[[], Image.Image], raw_mode: str) -> npt.NDArray[np.uint8]:

@@ -100,7 +100,7 @@ def _open_heic(file: BinaryIO, name: str) -> Image.Image:
         raise InputError(f"{name} is a HEIC picture; to read it: pip install 'codectk[heic]'.") from error
     file.seek(0)
     with decoding(name):
-        opened: Image.Image = HeifImageFile(file)
+        opened: Image.Image = HeifImageFile(file)  # type: ignore[no-untyped-call, unused-ignore]
         return opened
 
 

@@ -65,7 +65,7 @@ def read_picture(source: Source, *, keep_icc: bool = False, keep: str | Iterable
         return _from_image(source, "The given image", kept)
     if isinstance(source, (bytes, bytearray, memoryview)):
         return _from_file(bytes(source), "The given data", kept)
-    if callable(getattr(source, "read", None)):
+    if not isinstance(source, (str, os.PathLike)) and callable(getattr(source, "read", None)):
         return _from_open(source, str(getattr(source, "name", "The given file")), kept)
     if not isinstance(source, (str, os.PathLike)):
         raise InputError(f"A picture cannot be read from an object of type {type(source).__name__}.")
@@ -219,8 +219,8 @@ def _from_image(
             dropped.append("XMP")
     if dropped:
         told.append(f"The {' and '.join(dropped)} metadata was not kept.")
-    picture, more = _in_srgb(picture, image, declared or Declared(), kept)
-    told += more
+    picture, remarks = _in_srgb(picture, image, declared or Declared(), kept)
+    told += remarks
     if orientation != 1 or turned != 1:
         told.append("The orientation in the metadata was applied to the pixels.")
     if orientation != 1:
@@ -251,8 +251,5 @@ def _in_srgb(picture: Picture, image: Image.Image, declared: Declared, kept: Kin
 
 
 def _upright(picture: Picture, orientation: int) -> Picture:
-    turned = {
-        name: None if plane is None else upright(plane, orientation)
-        for name, plane in (("alpha", picture.alpha), ("deep", picture.deep))
-    }
-    return replace(picture, pixels=upright(picture.pixels, orientation), **turned)
+    alpha, deep = (None if plane is None else upright(plane, orientation) for plane in (picture.alpha, picture.deep))
+    return replace(picture, pixels=upright(picture.pixels, orientation), alpha=alpha, deep=deep)

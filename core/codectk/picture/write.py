@@ -130,11 +130,11 @@ def to_pil(picture: Picture) -> Image.Image:
         bands.append(alpha)
     stacked = bands[0] if len(bands) == 1 else np.stack(bands, axis=-1)
     image = Image.fromarray(np.ascontiguousarray(stacked))
-    image.info |= _metadata(picture)
+    image.info.update(_metadata(picture))
     return image
 
 
-def _metadata(picture: Picture) -> dict[str, bytes]:
+def _metadata(picture: Picture) -> dict[str | tuple[int, int], Any]:
     """Profile, EXIF and XMP under Pillow's names."""
     exif = EXIF_START + picture.exif if picture.exif else None
     named = {"icc_profile": picture.icc, "exif": exif, "xmp": picture.xmp}
@@ -188,7 +188,7 @@ def encode_file(picture: Picture, path: str | os.PathLike[str]) -> bytes:
 
 def _saved(kind: _Format, picture: Picture) -> dict[str, Any]:
     """The picture's metadata as arguments of Pillow's `save`."""
-    found: dict[str, Any] = _metadata(picture)
+    found = {str(name): data for name, data in _metadata(picture).items()}
     if not kind.icc:
         if found:
             warnings.warn(
