@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "core" / "codectk"
 PLUGINS = sorted(path.parent for path in ROOT.glob("*/*/codectk_*/plugin.py"))
+
+_DOTTED = re.compile(r"codectk\w*(\.\w+)+")
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class Source:
     module: str
     room: str
     imports: tuple[Import, ...]
+    strings: tuple[tuple[str, int], ...]
+    imports_by_name: bool
 
 
 def parse(path: Path, package: Path = CORE) -> Source:
@@ -41,7 +46,20 @@ def parse(path: Path, package: Path = CORE) -> Source:
         parts.pop()
     tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
     found = tuple(_imports(tree, around, at_import=True))
-    return Source(path, ".".join(parts), parts[1] if len(parts) > 1 else "", found)
+    module, room = ".".join(parts), parts[1] if len(parts) > 1 else ""
+    return Source(path, module, room, found, tuple(_strings(tree)), any(map(_by_name, ast.walk(tree))))
+
+
+def _strings(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Texts that are one dotted name, with their lines."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and _DOTTED.fullmatch(node.value):
+            yield node.value, node.lineno
+
+
+def _by_name(node: ast.AST) -> bool:
+    """Whether a node calls what imports a module by its name."""
+    return isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("import_module", "__import__")
 
 
 def _imports(node: ast.AST, package: list[str], *, at_import: bool) -> Iterator[Import]:
@@ -69,6 +87,12 @@ def _for_types(node: ast.AST) -> bool:
 def sources() -> list[Source]:
     """All files of the core."""
     return [parse(path) for path in sorted(CORE.rglob("*.py"))]
+
+
+@pytest.fixture(scope="session")
+def plugins() -> list[Source]:
+    """All files of all plugins."""
+    return [parse(path, package) for package in PLUGINS for path in sorted(package.rglob("*.py"))]
 
 
 @pytest.fixture(scope="session", params=PLUGINS, ids=lambda package: package.name)

@@ -6,27 +6,22 @@ import graphlib
 import subprocess
 import sys
 
-ABOVE = (
-    "base",
-    "bitstream",
-    "coding",
-    "picture",
-    "weights",
-    "spec",
-    "programs",
-    "light",
-    "plugins",
-    "pipeline",
-    "api",
-    "pil",
-)
-"""Rooms without torch, in order; `api` stands for the pipeline, and `pil` for `api` in Pillow."""
+ROOMS = (
+    "base", "bitstream", "coding", "picture", "weights", "spec", "programs", "light", "plugins", "graph",
+    "nn", "pipeline", "api", "pil", "metrics", "train", "testing", "cli", "__main__",
+)  # fmt: skip
+"""In order; `api` stands for the pipeline, and `pil` for `api` in Pillow."""
 
-RANK = {room: rank for rank, room in enumerate((*ABOVE, "nn", "metrics", "train", "testing", "cli", "__main__"))}
+TORCH = ("nn", "metrics", "train", "eval")
+"""Rooms of torch; the others import them within functions."""
+
+ABOVE = tuple(room for room in ROOMS[: ROOMS.index("pil") + 1] if room not in TORCH)
+
+RANK = {room: rank for rank, room in enumerate(ROOMS)}
 RANK["eval"] = RANK["train"]  # side by side: neither may import the other
 
 HEAVY = {"torch", "torchvision", "safetensors", "scipy", "onnxruntime", "matplotlib", "compressai", "timm", "diffusers"}
-WITHOUT_TORCH = {*ABOVE, "testing", "cli", "__main__", ""}
+WITHOUT_TORCH = {*ABOVE, "testing", "cli", "__main__", ""} - {*TORCH}
 
 
 def _room(name: str) -> str | None:
@@ -98,13 +93,49 @@ def test_nothing_heavy_at_module_level(sources):
     assert not wrong
 
 
-def test_verbs_import_torch_rooms_only_inside(sources):
+def test_rooms_of_torch_are_imported_only_inside(sources):
     wrong = [
         f"{source.module}:{found.line} imports {found.name}"
         for source in sources
-        if source.room in {"cli", "api", "__main__"}
+        if source.room in WITHOUT_TORCH - {"testing"}
         for found in source.imports
-        if found.at_import and _room(found.name) in {"nn", "metrics", "train", "eval"}
+        if found.at_import and _room(found.name) in TORCH and not found.name.startswith(tuple(NUMPY_ONLY))
+    ]
+    assert not wrong
+
+
+BY_NAME = {"codectk.plugins.manager", "codectk.cli.main"}
+"""What imports a module whose name is told to it: plugins, and the verb that was typed."""
+
+
+def test_no_import_hides_in_a_string(sources, plugins):
+    """An arrow that points down is none the better for being written as text."""
+    everything = [*sources, *plugins]
+    modules = {source.module for source in everything}
+    hidden = [
+        f"{source.module}:{line} names {name}"
+        for source in everything
+        for name, line in source.strings
+        if name in modules and name.count(".") and not _may_name(source, name)
+    ]
+    assert not hidden
+    callers = {source.module for source in everything if source.imports_by_name}
+    assert callers == BY_NAME
+
+
+def _may_name(source, name: str) -> bool:
+    """Verbs are named by the command line's own list, and run-time checks of types by their own room."""
+    return source.module in BY_NAME or source.module.split(".")[:2] == name.split(".")[:2]
+
+
+def test_plugins_stand_on_what_is_meant_for_them(plugins):
+    """On nothing of the program around codecs: handle, recipes, measuring, command line."""
+    closed = {"pipeline", "graph", "plugins", "api", "eval", "testing", "cli", "__main__"}
+    wrong = [
+        f"{source.module}:{found.line} imports {found.name}"
+        for source in plugins
+        for found in source.imports
+        if _room(found.name) in closed
     ]
     assert not wrong
 

@@ -10,6 +10,7 @@ from codectk.base.errors import ContractError, UsageError
 from codectk.base.types import Context
 from codectk.coding.coder import Decoder, Encoder
 from codectk.coding.tables import Tables
+from codectk.graph import catalog
 from codectk.nn.adapters.build import KINDS, build
 from codectk.nn.adapters.channels import ChannelAdapter
 from codectk.nn.adapters.labels import LabelResize, fill, majority
@@ -17,7 +18,6 @@ from codectk.nn.chain import CodingChain
 from codectk.nn.coders import Meter
 from codectk.nn.label_maps import LabelMapCoder
 from codectk.nn.priors import FactorizedPrior, table_costs
-from codectk.pipeline import catalog
 from codectk.programs.values import value_coder
 from codectk.spec.stages import LatentSpec
 

@@ -16,6 +16,7 @@ from codectk.base.errors import CodectkError, ContractError, TrainingError, Usag
 from codectk.base.types import Context, Picture
 from codectk.bitstream.chunk import LATENTS
 from codectk.bitstream.reader import read
+from codectk.graph.recipe import Graph, parse_graph
 from codectk.nn import hybrid
 from codectk.nn.storage import install, to_arrays
 from codectk.pipeline import program
@@ -23,7 +24,6 @@ from codectk.pipeline.codec import Codec
 from codectk.pipeline.decode import coding_context, decode_latents
 from codectk.pipeline.encode import Encoding
 from codectk.pipeline.load import load
-from codectk.pipeline.recipe import Graph, parse_graph
 from codectk.testing.pictures import scene
 from codectk.train.exporting import export
 from codectk.train.log import read_log

@@ -13,7 +13,7 @@ from codectk import api
 from codectk.base.errors import CodectkWarning, ContractError, DomainError, DomainWarning, InputError, UsageError
 from codectk.base.types import Picture
 from codectk.eval.codecs import CtkCodec
-from codectk.pipeline import wire
+from codectk.graph import wire
 from codectk.pipeline.encode import Encoding
 from codectk.pipeline.load import load
 from codectk.testing import pictures

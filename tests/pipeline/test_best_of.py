@@ -13,7 +13,7 @@ from codectk.base.errors import ContractError, UsageError
 from codectk.base.progress import report
 from codectk.base.types import Picture
 from codectk.bitstream.reader import read
-from codectk.pipeline import wire
+from codectk.graph import wire
 from codectk.pipeline.codec import Codec
 from codectk.pipeline.encode import Encoding
 from codectk.pipeline.load import load

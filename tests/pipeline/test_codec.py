@@ -17,7 +17,7 @@ from codectk import api
 from codectk.base.types import Context
 from codectk.bitstream.chunk import LATENTS
 from codectk.bitstream.reader import read
-from codectk.pipeline import wire
+from codectk.graph import wire
 from codectk.pipeline.load import load
 from codectk.spec.capabilities import Refinement
 from codectk.testing import pictures

@@ -10,7 +10,7 @@ import pytest
 from codectk import api
 from codectk.base.errors import ContractError, UsageError, WeightsError
 from codectk.bitstream.reader import read
-from codectk.pipeline import wire
+from codectk.graph import wire
 from codectk.pipeline.load import forget, load, load_for
 from codectk.plugins import manager
 from codectk.testing import corrupt, pictures

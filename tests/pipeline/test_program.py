@@ -12,7 +12,8 @@ from codectk.base.errors import ContractError
 from codectk.base.types import Context
 from codectk.coding.coder import Decoder, Encoder, Meter
 from codectk.coding.tables import Tables
-from codectk.pipeline import program, wire
+from codectk.graph import wire
+from codectk.pipeline import program
 from codectk.spec.stages import LatentSpec, Stages
 
 Y = LatentSpec("y", None, 1, "factorized")

@@ -13,7 +13,7 @@ from codectk.base.errors import (
     UsageError,
     WeightsError,
 )
-from codectk.pipeline import wire
+from codectk.graph import wire
 from codectk.pipeline.load import forget, load
 from codectk.plugins import discover, manager
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from codectk.base.errors import PluginBrokenError, UsageError, WeightsError
-from codectk.pipeline import wire
+from codectk.graph import wire
 from codectk.pipeline.load import forget, load
 from codectk.plugins import manager
 

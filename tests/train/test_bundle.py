@@ -16,11 +16,11 @@ from codectk.base.toml import to_toml
 from codectk.bitstream.chunk import LATENTS
 from codectk.bitstream.reader import read
 from codectk.cli import main
+from codectk.graph.recipe import parse_graph
 from codectk.nn.hybrid import build
 from codectk.nn.storage import to_arrays
 from codectk.pipeline import bundles
 from codectk.pipeline.load import forget, load
-from codectk.pipeline.recipe import parse_graph
 from codectk.train.exporting import export, export_bundle
 from codectk.train.loop import CHECKPOINT, train
 from codectk.train.settings import load_recipe

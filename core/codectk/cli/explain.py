@@ -11,7 +11,7 @@ from codectk.cli.output import console
 if TYPE_CHECKING:
     from rich.tree import Tree
 
-    from codectk.pipeline.recipe import Graph, Part
+    from codectk.graph.recipe import Graph, Part
     from codectk.spec.card import CodecCard
     from codectk.spec.stages import LatentSpec, Stages
 

@@ -24,8 +24,8 @@ from codectk.cli.output import Bar, print_json, print_rows
 
 if TYPE_CHECKING:
     from codectk.base.types import Picture
+    from codectk.graph.recipe import Graph
     from codectk.pipeline.codec import Codec
-    from codectk.pipeline.recipe import Graph
 
 STEPS = ("encode", "decode", "eval")
 CODED, PAINTED = ".ctk", ".png"
@@ -66,7 +66,7 @@ def command(
         return _list_components(as_json)
     if recipe is None:
         raise UsageError("Give a RECIPE.toml, or --list-components.")
-    from codectk.pipeline.recipe import load_graph
+    from codectk.graph.recipe import load_graph
 
     graph = load_graph(recipe, overrides)
     graph.card()  # a wrong knob is told before any network is loaded
@@ -237,8 +237,8 @@ def _expanded(sources: tuple[str, ...], steps: tuple[str | None, ...]) -> list[s
 def _list_components(as_json: bool) -> int:
     from dataclasses import asdict
 
-    from codectk.pipeline.catalog import all_components
-    from codectk.pipeline.recipe import SLOTS
+    from codectk.graph.catalog import all_components
+    from codectk.graph.recipe import SLOTS
 
     order = (*SLOTS, "adapter", "discriminator", "lesson", "loss", "metric")
     found = sorted(all_components(), key=lambda pair: (order.index(pair[0].kind), pair[0].id))

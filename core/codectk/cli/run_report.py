@@ -7,8 +7,8 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from codectk.graph.recipe import Graph
     from codectk.pipeline.codec import Codec
-    from codectk.pipeline.recipe import Graph
 
 _COLUMNS = (
     ("picture", "picture", "{}"),

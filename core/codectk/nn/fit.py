@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from codectk.base.errors import CodectkError, ContractError
+from codectk.graph import catalog, wire
+from codectk.graph.recipe import Graph, Part
 from codectk.nn.adapters import build as own
 from codectk.nn.chain import CodingChain, is_adapter
-from codectk.pipeline import catalog, wire
-from codectk.pipeline.recipe import Graph, Part
 from codectk.plugins import manager
 from codectk.spec.capabilities import offered
 from codectk.spec.stages import LatentSpec, Stages

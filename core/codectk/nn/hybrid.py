@@ -11,14 +11,14 @@ from typing import Any
 from torch import nn
 
 from codectk.base.errors import CodectkError, UsageError
+from codectk.graph import catalog
+from codectk.graph.recipe import SLOTS, Graph, Part
 from codectk.nn.adapters import build as own
 from codectk.nn.backend import TorchBackend
 from codectk.nn.chain import AdaptedConditioning, CodingChain, is_adapter
 from codectk.nn.fit import check
 from codectk.nn.preset import load_weights
 from codectk.nn.storage import compact_prefixes
-from codectk.pipeline import catalog
-from codectk.pipeline.recipe import SLOTS, Graph, Part
 from codectk.plugins import manager
 from codectk.spec.capabilities import offered
 from codectk.spec.card import CodecCard

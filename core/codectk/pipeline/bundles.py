@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import replace
-from typing import Any
+from types import ModuleType
 
 from codectk.base import toml
 from codectk.base.errors import ContractError, PluginMissingError, WeightsAbsentError, WeightsError
-from codectk.pipeline.recipe import SLOTS, Graph, parse_graph
+from codectk.graph.recipe import SLOTS, Graph, parse_graph
 from codectk.plugins import discover, manager
 from codectk.plugins.known import install_line
 from codectk.spec.card import CodecCard
@@ -101,18 +100,19 @@ def parts_of(bundle: Bundle) -> list[tuple[str, str]]:
     return [(slot, name) for slot, name in named if isinstance(name, str) and f"{slot}{name}".isprintable()]
 
 
-def hybrids() -> Any:
-    """The module `codectk.nn.hybrid`, by name as plugins are loaded: torch begins below this room.
+def hybrids() -> ModuleType:
+    """The module `codectk.nn.hybrid`, with which torch comes.
 
     Raises:
         PluginMissingError: torch is not installed.
     """
     try:
-        return importlib.import_module("codectk.nn.hybrid")
+        from codectk.nn import hybrid
     except ImportError as error:
         raise PluginMissingError(
             f"A codec of several plugins needs torch ({error}): {install_line('codectk[torch]')}"
         ) from error
+    return hybrid
 
 
 def _graph(bundle: Bundle) -> Graph:

@@ -24,7 +24,8 @@ from codectk.base.errors import (
 )
 from codectk.bitstream.header import Header
 from codectk.bitstream.info import Info
-from codectk.pipeline import bundles, wire
+from codectk.graph import wire
+from codectk.pipeline import bundles
 from codectk.pipeline.codec import Codec
 from codectk.plugins import manager
 from codectk.plugins.known import install_line

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from codectk.base.errors import InputError, UsageError, WeightsError
-from codectk.pipeline import bundles, wire
+from codectk.graph import wire
+from codectk.graph.recipe import Graph, Part, parse_graph
+from codectk.pipeline import bundles
 from codectk.pipeline.codec import Codec
 from codectk.pipeline.load import load
-from codectk.pipeline.recipe import Graph, Part, parse_graph
 from codectk.plugins import discover
 from codectk.weights.bundle import SUFFIX, Bundle
 from codectk.weights.locate import UnknownWeightsError, locate, names_file

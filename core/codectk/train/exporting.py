@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from codectk.base.errors import InputError, TrainingError, UsageError, WeightsError
+from codectk.graph.recipe import Graph, Part, parse_graph
 from codectk.nn.storage import Arrays, install, to_arrays
-from codectk.pipeline.recipe import Graph, Part, parse_graph
 from codectk.plugins import discover, manager
 from codectk.train.checkpoint import load_checkpoint
 from codectk.train.network import build

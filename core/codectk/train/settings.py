@@ -1,6 +1,6 @@
 """Training recipes: a TOML file, overridden by `--set section.key=value`.
 
-The codec is an installed one, [codec], or a hybrid that the recipe describes slot by slot (`codectk.pipeline.recipe`).
+The codec is an installed one, [codec], or a hybrid that the recipe describes slot by slot (`codectk.graph.recipe`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from codectk.base import toml
 from codectk.base.errors import UsageError
 from codectk.base.toml import Document, override
-from codectk.pipeline.recipe import GRAPH, TOP, Graph, graph_of, has_graph
+from codectk.graph.recipe import GRAPH, TOP, Graph, graph_of, has_graph
 
 PRECISIONS = ("float32", "bfloat16")
 OBJECTIVES = ("codec", "discriminator", "lesson")

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from codectk.base.errors import TrainingError, UsageError
-from codectk.pipeline import wire
+from codectk.graph import wire
 from codectk.spec.training import Lesson
 from codectk.train import objectives
 from codectk.train.adversary import Adversary, build_discriminator, load_pretrained

@@ -11,10 +11,10 @@ from codectk.base.errors import UsageError
 from codectk.base.types import Context
 from codectk.coding.coder import Decoder, Encoder
 from codectk.coding.coder import Meter as Counter
+from codectk.graph import wire
 from codectk.nn.coders import Meter
 from codectk.nn.exact import ExactConv2d
 from codectk.nn.storage import install, to_arrays
-from codectk.pipeline import wire
 from codectk.pipeline.program import analyze, code, forward, synthesize
 from codectk.testing.threads import torch_threads
 from codectk_egic.network import Network, build

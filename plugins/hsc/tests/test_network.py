@@ -10,8 +10,9 @@ import torch
 from codectk.base.errors import InputError, UsageError, WeightsError
 from codectk.base.types import Context
 from codectk.coding.coder import Decoder, Encoder, Meter
+from codectk.graph import wire
 from codectk.nn.storage import to_arrays
-from codectk.pipeline import program, wire
+from codectk.pipeline import program
 from codectk.plugins import manager
 from codectk.spec.stages import Stages
 from codectk.spec.training import Batch

@@ -9,11 +9,11 @@ import torch
 from codectk.base.errors import WeightsError
 from codectk.base.types import Context
 from codectk.coding.coder import Encoder
+from codectk.graph import wire
 from codectk.nn.coders import Meter
 from codectk.nn.exact import ExactConv2d
 from codectk.nn.priors import FactorizedPrior, GaussianPrior
 from codectk.nn.storage import install, to_arrays
-from codectk.pipeline import wire
 from codectk.pipeline.program import forward
 from codectk.programs.values import value_coder
 from codectk_segpic.checkpoint import PRIORS, canonical_name, load, official_name

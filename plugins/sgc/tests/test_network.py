@@ -8,8 +8,8 @@ import torch
 
 from codectk.base.errors import UsageError, WeightsError
 from codectk.base.types import Context
+from codectk.graph import wire
 from codectk.nn.storage import install, to_arrays
-from codectk.pipeline import wire
 from codectk.plugins import manager
 from codectk.spec.training import Batch
 from codectk_sgc.decoder.colors import decoded_colors

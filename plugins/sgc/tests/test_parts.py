@@ -15,11 +15,11 @@ from codectk.base.errors import ContractError, UsageError, WeightsError
 from codectk.base.types import Context, Picture
 from codectk.bitstream.chunk import LATENTS
 from codectk.bitstream.reader import read
+from codectk.graph.recipe import Graph, load_graph
 from codectk.nn import hybrid
 from codectk.nn.storage import to_arrays
 from codectk.pipeline.codec import Codec
 from codectk.pipeline.load import load
-from codectk.pipeline.recipe import Graph, load_graph
 from codectk.plugins import manager
 from codectk.testing.pictures import scene
 from codectk.train.checkpoint import load_checkpoint

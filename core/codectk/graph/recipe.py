@@ -23,7 +23,7 @@ from typing import Any
 from codectk.base import toml
 from codectk.base.errors import UsageError
 from codectk.base.toml import Document, override
-from codectk.pipeline import catalog
+from codectk.graph import catalog
 from codectk.spec.card import CodecCard
 
 TOP = ("title", "name", "weights")

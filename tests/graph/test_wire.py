@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from codectk.base.errors import ContractError
-from codectk.pipeline import wire
+from codectk.graph import wire
 from codectk.spec.card import CodecCard, Knob
 from codectk.spec.stages import LatentSpec, Stages
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from codectk.base.errors import ContractError, InputError, PluginMissingError, UsageError
-from codectk.pipeline.recipe import GRAPH, TRAINING, Graph, load_graph, parse_graph
+from codectk.graph.recipe import GRAPH, TRAINING, Graph, load_graph, parse_graph
 
 CARD = """
 api = 1
