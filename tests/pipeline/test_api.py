@@ -75,7 +75,7 @@ def test_targets_are_searched_over_whole_files(pocket):
         assert abs(len(codectk.encode(SCENE, codec="pocket", **arguments)) - 900) <= 18
         strict = codectk.encode(SCENE, codec="pocket", strict=True, **arguments)
         assert 0.95 * 900 <= len(strict) <= 900
-    with pytest.raises(TargetError, match="quality 0 to 100 gives"):
+    with pytest.raises(TargetError, match="with quality 0 to 100 gave"):
         codectk.encode(SCENE, codec="pocket", target_bytes=10)
 
 

@@ -78,7 +78,7 @@ def test_tried_values_are_those_a_file_can_carry():
 @pytest.mark.parametrize("target", [400, 200_000])
 def test_targets_out_of_reach_name_the_range(target):
     encoding = Curve(CURVES["exponential"])
-    with pytest.raises(TargetError, match="quality 0 to 100 gives 500 to 128000 bytes"):
+    with pytest.raises(TargetError, match="3 tries with quality 0 to 100 gave 500 to 128000 bytes"):
         encode_to_target(encoding, target)
     assert len(encoding.tried) == 3
 
@@ -128,3 +128,36 @@ def test_the_costly_part_of_the_analysis_runs_once(pocket, monkeypatch):
     assert abs(len(data) - target) <= 0.02 * target
     assert runs == [1]
     assert np.array_equal(encoding.picture.pixels, scene(96, 128))
+
+
+WIGGLES = {
+    "dip": lambda q: 255 - 11 * math.exp(-(((q - 10) / 6) ** 2)) + 57 * (q / 50) ** 2,
+    "bump": lambda q: 400 + 3 * q + 60 * math.exp(-(((q - 90) / 5) ** 2)),
+    "steps": lambda q: 300 + 40 * (q // 20) + 9 * ((q * 7) % 5),
+}
+
+
+@pytest.mark.parametrize("name", WIGGLES)
+@pytest.mark.parametrize("place", [0, 5, 10, 13, 50, 88, 90, 100])
+def test_sizes_need_not_grow_with_the_knob(name, place):
+    target = round(WIGGLES[name](place))
+    encoding = Curve(WIGGLES[name])
+    data = encode_to_target(encoding, target)
+    assert abs(len(data) - target) == min(abs(round(WIGGLES[name](q)) - target) for q in encoding.tried)
+    assert abs(len(data) - target) <= 0.03 * target
+    assert len(encoding.tried) == len(set(encoding.tried)) <= MAX_ENCODES + 2
+
+
+@pytest.mark.parametrize("what", ["black", "white", "red", "noise", "dots"])
+def test_what_a_codec_has_made_can_be_asked_of_it(what):
+    """Pictures at the edges of what there is, whose files shrink here and there where the quality rises."""
+    codec = pytest.importorskip("codectk_segpic") and load("segpic")
+    picture = np.zeros((128, 192, 3), np.uint8)
+    noise = np.random.default_rng(1).integers(0, 256, picture.shape).astype(np.uint8)
+    picture[:] = {"black": 0, "white": 255, "red": (255, 0, 0), "noise": noise, "dots": 255 * (noise > 250)}[what]
+    encoding = codec.prepare(picture)
+    sizes = [len(encoding.file(quality)) for quality in (0.0, 5.0, 10.0, 50.0, 100.0)]
+    for size in sizes:
+        data = encode_to_target(encoding, size)
+        assert abs(len(data) - size) <= max(0.03 * size, 8), f"{len(data)} bytes for {size}; there are {sizes}"
+        assert len(encode_to_target(encoding, size, strict=True)) <= size

@@ -28,6 +28,9 @@ MAX_ENCODES = 8
 TOLERANCE = 0.02
 """How far from the target, as a fraction of it, a file may be to end the search."""
 
+CLOSE = math.log(1.2)
+"""Within which factor of the target, as a logarithm, a file must be for the search to look for dips and bumps."""
+
 
 @dataclass(frozen=True)
 class Goal:
@@ -89,9 +92,9 @@ def encode_to_target(
 ) -> bytes:
     """Make a file of about `target_bytes` bytes.
 
-    At most `MAX_ENCODES` files are made. The search assumes that bytes grow with the rate knob and ends as soon as
-    a file is within `TOLERANCE` of the target (with `strict`: within it and not above). Where the knob is too coarse
-    or the files too small for that, the nearest file is returned.
+    About `MAX_ENCODES` files are made. Bytes grow with the rate knob as a rule, which the search follows, but it goes
+    by the files that it has seen, and ends as soon as one is within `TOLERANCE` of the target (with `strict`: within it
+    and not above). Where the knob is too coarse or the files too small for that, the nearest file is returned.
 
     Args:
         encoding: a prepared picture; the value of its rate knob is where the search starts.
@@ -104,7 +107,7 @@ def encode_to_target(
 
     Raises:
         UsageError: the target is not a positive number, or the codec has no rate knob.
-        TargetError: the target is outside what the codec can reach for this picture; the sentence names the range.
+        TargetError: all files tried are smaller or all larger; the sentence has their range.
     """
     knob, start = encoding.codec.card.rate_knob, encoding.rate
     if knob is None or start is None:
@@ -192,10 +195,39 @@ class _Search:
         end = self._settle(self._knob.maximum if self._gap(start) < 0 else self._knob.minimum)
         if self._try(end):
             return self._best()
-        if (self._gap(start) < 0) == (self._gap(end) < 0):
+        bracket = (start, end) if self._across(start, end) else self._look()
+        if bracket is None:
             return self._beyond()
-        self._narrow(start, end)
+        self._narrow(*bracket)
         return self._best()
+
+    def _look(self) -> tuple[Number, Number] | None:
+        """Look for a file on the other side of the target although both ends of the range lie on one side.
+
+        Of a flat or a noisy picture, files may shrink by some bytes where the knob rises. So the wider gap beside the
+        nearest file is halved as long as that is close.
+
+        Returns:
+            Knob values on either side of the target, the later one last; the same twice if a file ends the search; or
+            None.
+        """
+        while len(self._files) < MAX_ENCODES:
+            tried = sorted(self._files)
+            nearest = min(tried, key=lambda value: abs(self._gap(value)))
+            at = tried.index(nearest)
+            other = max(tried[max(0, at - 1) : at + 2], key=lambda value: abs(value - nearest))
+            value = self._settle((nearest + other) / 2)
+            if abs(self._gap(nearest)) > CLOSE or value in self._files:
+                return None
+            if self._try(value):
+                return value, value
+            if self._across(value, nearest):
+                return nearest, value
+        return None
+
+    def _across(self, one: Number, other: Number) -> bool:
+        """Whether the target lies between two files."""
+        return (self._gap(one) < 0) != (self._gap(other) < 0)
 
     def _narrow(self, far: Number, near: Number) -> None:
         """Chandrupatla's method on the logarithm of the size.
@@ -206,6 +238,8 @@ class _Search:
         Args:
             far, near: knob values on either side of the target; `near` was tried last.
         """
+        if near == far:
+            return
         share = self._gap(near) / (self._gap(near) - self._gap(far))
         while len(self._files) < MAX_ENCODES:
             value = self._settle(near + share * (far - near))
@@ -215,7 +249,7 @@ class _Search:
                     return
             if self._try(value):
                 return
-            if (self._gap(value) < 0) == (self._gap(near) < 0):
+            if not self._across(value, near):
                 old = near
             else:
                 old, far = far, near
@@ -238,7 +272,7 @@ class _Search:
         return min(self._files.values(), key=lambda data: abs(math.log(len(data) / self._target)))
 
     def _beyond(self) -> bytes:
-        """Both tries lie on one side of the target, the later one at the end of the knob's range."""
+        """All tries lie on one side of the target, one of them at the end of the knob's range."""
         if self._strict and any(len(data) <= self._target for data in self._files.values()):
             return self._best()
         for value in (self._knob.minimum, self._knob.maximum):
@@ -246,7 +280,7 @@ class _Search:
         sizes = sorted(map(len, self._files.values()))
         raise TargetError(
             f"Codec '{self._encoding.codec.stages.id}' cannot make a file of {self._target:.0f} bytes from this "
-            f"picture; {self._knob.name} {self._knob.minimum:g} to {self._knob.maximum:g} gives "
+            f"picture; {len(sizes)} tries with {self._knob.name} {self._knob.minimum:g} to {self._knob.maximum:g} gave "
             f"{sizes[0]} to {sizes[-1]} bytes."
         )
 
