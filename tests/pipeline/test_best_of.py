@@ -16,8 +16,8 @@ from codectk.bitstream.reader import read
 from codectk.graph import wire
 from codectk.pipeline.codec import Codec
 from codectk.pipeline.encode import Encoding
+from codectk.pipeline.goal import encode_best
 from codectk.pipeline.load import load
-from codectk.pipeline.search import encode_best
 from codectk.testing.pictures import scene
 
 SCENE = scene(45, 61)

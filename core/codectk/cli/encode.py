@@ -81,8 +81,8 @@ def command(
     failures do not stop the others, and the exit code is the highest of all.
     """
     from codectk.picture.read import kept_kinds
+    from codectk.pipeline.goal import seed_knob
     from codectk.pipeline.load import card_of
-    from codectk.pipeline.search import seed_knob
     from codectk.spec.card import resolve_knobs
 
     targets = {"target_bpp": target_bpp, "target_bytes": target_bytes}

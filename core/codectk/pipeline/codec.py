@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,14 +10,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from codectk.base.arguments import check
-from codectk.base.errors import MismatchError, UsageError
+from codectk.base.errors import CodectkWarning, MismatchError, UsageError
 from codectk.base.progress import Progress, silent
 from codectk.base.types import Context, Picture
 from codectk.bitstream.layers import read_source
 from codectk.bitstream.reader import Container, TiledFile
 from codectk.picture.convert import to_float
-from codectk.pipeline import decode, program, search, sources
+from codectk.pipeline import decode, program, sources
+from codectk.pipeline.domain import lossless_is_smaller
 from codectk.pipeline.encode import Encoding
+from codectk.pipeline.goal import Goal
 from codectk.spec.card import CodecCard, resolve_knobs
 from codectk.spec.stages import Stages
 
@@ -127,13 +130,16 @@ class Codec:
             ContractError: the codec's stages broke their contract.
         """
         check(keep_icc=keep_icc, aligned=aligned, strict_domain=strict_domain, progress=progress)
-        goal = search.Goal(target_bpp, target_bytes, strict, best_of)
-        goal.check(self, knobs)
+        wanted = Goal(target_bpp, target_bytes, strict, best_of)
+        wanted.check(self, knobs)
         pictures, several = sources.pictures(image, keep_icc=keep_icc, keep=keep)
 
         def file(picture: Picture) -> bytes:
-            encoding = Encoding(self, picture, knobs, aligned=aligned, strict_domain=strict_domain, once=goal.once)
-            return goal.file(encoding, progress)
+            encoding = Encoding(self, picture, knobs, aligned=aligned, strict_domain=strict_domain, once=wanted.once)
+            made = wanted.file(encoding, progress)
+            if (remark := lossless_is_smaller(encoding.picture, len(made))) is not None:
+                warnings.warn(CodectkWarning(remark), stacklevel=3)
+            return made
 
         return list(map(file, pictures)) if several else file(pictures[0])
 

@@ -33,6 +33,7 @@ from codectk.picture.convert import floats
 from codectk.picture.pad import pad
 from codectk.picture.tiles import plan
 from codectk.pipeline import program
+from codectk.pipeline.domain import unlike_training
 from codectk.spec.card import Knob, Number, resolve_knobs
 from codectk.spec.stages import Stages, SymbolCoder
 
@@ -94,7 +95,7 @@ class Encoding:
         for name in stages.without_knobs & set(knobs or {}):
             raise UsageError(f"Codec '{stages.id}' has no knob '{name}' with the weights in use.")
         self._knobs = resolve_knobs(card, knobs or {}, "encoder")
-        if strict_domain and stages.can.judge is None:
+        if strict_domain and stages.can.judge is None and stages.fidelity is None:
             raise UsageError(f"Codec '{stages.id}' cannot tell whether a picture is of its domain.")
         self.picture = picture = _framed(stages, picture, aligned=aligned)
         self._metadata = _metadata(picture)
@@ -241,7 +242,10 @@ class Encoding:
         ctx = Context(int(x.shape[0]), int(x.shape[1]), settled)
         with stages.backend.guard():
             prepared = program.prepare(stages, stages.backend.from_pixels(x), ctx)
-            return Piece(prepared, ctx, program.outside(stages, prepared, ctx))
+            remark = program.outside(stages, prepared, ctx)
+        if remark is None:
+            remark = unlike_training(self.codec, self.picture.pixels[rows, columns])
+        return Piece(prepared, ctx, remark)
 
     def _judge(self, remarks: Sequence[str | None]) -> None:
         """Say that the picture is outside the codec's domain where more than half of its pieces are."""

@@ -138,6 +138,21 @@ class Refinement:
 
 
 @dataclass(frozen=True)
+class Fidelity:
+    """What weights reach on the pictures that they were trained for, a field of `Stages`; the core judges others by it.
+
+    Attributes:
+        least: PSNR in dB that the busiest part of such a picture comes back with at best, see `pipeline.domain`.
+        knobs: of both ends, at which that is: the highest quality, and a synthesis that invents nothing.
+        measured: how and on what, for whoever trains new weights.
+    """
+
+    least: float
+    knobs: Mapping[str, float]
+    measured: str
+
+
+@dataclass(frozen=True)
 class Capabilities:
     """What a codec can do beyond coding a picture: each field is what does it, or None where the codec cannot."""
 

@@ -14,7 +14,7 @@ from codectk.base.types import Context, Picture
 from codectk.bitstream.reader import read
 from codectk.pipeline.codec import Codec
 from codectk.pipeline.encode import Encoding
-from codectk.pipeline.search import encode_best
+from codectk.pipeline.goal import encode_best
 from codectk.plugins.manager import find_codec
 from codectk.testing.pictures import scene
 from codectk_sgc.encoder.likeness import Likeness
