@@ -1,9 +1,9 @@
-"""What a codec reaches on the busiest part of photos and of pictures that are none: where `Stages.fidelity` comes from.
+"""What a codec reaches on the busiest part of photos, and of pictures that are none: the fidelity in its card.
 
     python benchmarks/domain.py segpic photos-a.tar photos-b.tar photos-c.tar --each 60
 
 Prints the lowest photos and the highest of the others, in dB. A threshold below all photos and above small text, lines
-and noise goes into the plugin.
+and noise goes into the card.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from PIL import Image, ImageDraw, ImageFont
 import codectk
 from codectk.picture.read import read_picture
 from codectk.pipeline import domain
-from codectk.spec.capabilities import Fidelity
+from codectk.spec.fidelity import Fidelity
 
 SIZE = (384, 256)
 WORDS = "The quick brown fox jumps over the lazy dog while 1234567890 files wait. "
@@ -74,7 +74,7 @@ def main() -> None:
     a = parser.parse_args()
     codec = codectk.load(a.codec)
     knobs = {name: value for name, value in (("quality", 100.0), ("realism", 0.0)) if name in codec.card.knobs}
-    codec = replace(codec, stages=replace(codec.stages, fidelity=Fidelity(0.0, knobs, "")))
+    codec = replace(codec, card=replace(codec.card, fidelity=Fidelity(0.0, knobs, "")))
     for title, pictures in (
         ("photos", (pair for archive in a.archives for pair in photos(archive, a.each))),
         ("others", others()),

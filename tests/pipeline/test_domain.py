@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 import codectk
 from codectk.base.types import Picture
 from codectk.pipeline import domain
-from codectk.spec.capabilities import Fidelity
+from codectk.spec.fidelity import Fidelity
 from codectk.testing import pictures
 
 
@@ -60,7 +60,7 @@ def test_photos_and_plain_pictures_are_not(codec, photo):
 
 
 def test_the_remark_changes_no_file_and_is_rare_work(codec, monkeypatch, photo):
-    plain = replace(codec, stages=replace(codec.stages, fidelity=None))
+    plain = replace(codec, card=replace(codec.card, fidelity=None))
     with pytest.warns(codectk.DomainWarning):
         assert codec.encode(text(), quality=40) == plain.encode(text(), quality=40)
     monkeypatch.setattr(domain, "psnr_of", lambda *args: pytest.fail("a plain photo was tried"))
@@ -70,11 +70,11 @@ def test_the_remark_changes_no_file_and_is_rare_work(codec, monkeypatch, photo):
 def test_a_codec_that_nobody_measured_says_nothing(pocket):
     codec = codectk.load("pocket")
     assert domain.unlike_training(codec, checkerboard(1)) is None
-    measured = replace(codec, stages=replace(codec.stages, fidelity=Fidelity(60.0, {"quality": 100.0}, "made up")))
+    measured = replace(codec, card=replace(codec.card, fidelity=Fidelity(60.0, {"quality": 100.0}, "made up")))
     remark = domain.unlike_training(measured, checkerboard(1))
     assert remark is None or "codec 'pocket'" in remark
     coarse = Fidelity(60.0, {"quality": 0.0}, "made up")
-    told = domain.unlike_training(replace(codec, stages=replace(codec.stages, fidelity=coarse)), NOISE)
+    told = domain.unlike_training(replace(codec, card=replace(codec.card, fidelity=coarse)), NOISE)
     assert told is not None and "where theirs have 60 and more" in told
 
 

@@ -128,7 +128,7 @@ def _graph(bundle: Bundle) -> Graph:
 
 
 def _card(bundle: Bundle, graph: Graph) -> CodecCard:
-    return replace(graph.card(bundle.card.name), name=bundle.card.name, summary=bundle.card.title)
+    return replace(graph.card(bundle.card.name), name=bundle.card.name, summary=bundle.card.title, fidelity=None)
 
 
 def _other_versions(bundle: Bundle) -> str:

@@ -37,14 +37,14 @@ def unlike_training(codec: Codec, pixels: np.ndarray) -> str | None:
     """Why a picture is not of the kind that the codec's weights were trained on; None if it is, or nobody can tell.
 
     What such weights cannot paint they paint badly at any rate. So the busiest square of the picture is coded at the
-    best that they can do (`Stages.fidelity`) and compared with what photos come to. Pictures without such a square,
+    best that they can do (`spec.fidelity`) and compared with what photos come to. Pictures without such a square,
     most photos among them, cost next to nothing.
 
     Args:
-        codec: see `Stages.fidelity`.
+        codec: any; its card says what its weights reach.
         pixels: uint8 (H, W, 3).
     """
-    fidelity = codec.stages.fidelity
+    fidelity = codec.card.fidelity
     if fidelity is None:
         return None
     square, busy = busiest(pixels)
@@ -93,10 +93,10 @@ def busiest(pixels: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def psnr_of(codec: Codec, pixels: np.ndarray) -> float:
-    """PSNR in dB of pixels, uint8 (H, W, 3), coded with the knobs of `Stages.fidelity`."""
-    stages = codec.stages
-    assert stages.fidelity is not None
-    knobs = {name: knob.default for name, knob in codec.card.knobs.items()} | dict(stages.fidelity.knobs)
+    """PSNR in dB of pixels, uint8 (H, W, 3), coded with the knobs of the card's fidelity."""
+    stages, fidelity = codec.stages, codec.card.fidelity
+    assert fidelity is not None
+    knobs = {name: knob.default for name, knob in codec.card.knobs.items()} | dict(fidelity.knobs)
     padded = pad(to_float(pixels), stages.stride)
     with stages.backend.guard():
         x = stages.backend.from_pixels(padded)

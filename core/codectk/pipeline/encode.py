@@ -95,7 +95,7 @@ class Encoding:
         for name in stages.without_knobs & set(knobs or {}):
             raise UsageError(f"Codec '{stages.id}' has no knob '{name}' with the weights in use.")
         self._knobs = resolve_knobs(card, knobs or {}, "encoder")
-        if strict_domain and stages.can.judge is None and stages.fidelity is None:
+        if strict_domain and stages.can.judge is None and card.fidelity is None:
             raise UsageError(f"Codec '{stages.id}' cannot tell whether a picture is of its domain.")
         self.picture = picture = _framed(stages, picture, aligned=aligned)
         self._metadata = _metadata(picture)

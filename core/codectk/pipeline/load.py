@@ -8,6 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -89,6 +90,8 @@ def load(
         wire.check(stages)
         wire.check_card(stages, card)
         origin = {"name": name, "device": device, "engine": engine, "weights": weights}
+        # What the card says of fidelity, it says of the codec's own weights.
+        card = replace(card, fidelity=card.fidelity if named is None else None)
         return Codec(stages, card.without(stages.without_knobs), record.distribution, (), device, runs, origin)
 
     return _keep((name, device, light, record, named), build)

@@ -7,7 +7,6 @@
     reveal     synthesis   features, reveals    shows inner features to the post stage
     align      Stages.align                     frames pictures before anything else
     layer      Stages.layered                   files may be cut after any layer
-    tile       a latent lies on a grid          large pictures may be coded in pieces
 
 Parts of recipes have more, see `spec.adapter` and `attach` below.
 """
@@ -138,21 +137,6 @@ class Refinement:
 
 
 @dataclass(frozen=True)
-class Fidelity:
-    """What weights reach on the pictures that they were trained for, a field of `Stages`; the core judges others by it.
-
-    Attributes:
-        least: PSNR in dB that the busiest part of such a picture comes back with at best, see `pipeline.domain`.
-        knobs: of both ends, at which that is: the highest quality, and a synthesis that invents nothing.
-        measured: how and on what, for whoever trains new weights.
-    """
-
-    least: float
-    knobs: Mapping[str, float]
-    measured: str
-
-
-@dataclass(frozen=True)
 class Capabilities:
     """What a codec can do beyond coding a picture: each field is what does it, or None where the codec cannot."""
 
@@ -163,7 +147,6 @@ class Capabilities:
     align: Align | None = None
     refine: Refinement | None = None
     layer: bool = False
-    tile: bool = False
 
 
 def capabilities(stages: Stages) -> Capabilities:
@@ -192,7 +175,6 @@ def capabilities(stages: Stages) -> Capabilities:
         align=stages.align,
         refine=refinement,
         layer=stages.layered,
-        tile=stages.align is None and any(spec.stride is not None for spec in stages.entropy_model.gives),
     )
 
 

@@ -46,6 +46,7 @@ from codectk.base.errors import BitstreamError, PluginBrokenError, PluginIncompa
 from codectk.base.toml import Table
 from codectk.bitstream.tiles import MIN_TILE, OVERLAP
 from codectk.spec.component import NAME, ComponentCard, parse_component
+from codectk.spec.fidelity import Fidelity, parse_fidelity
 
 Side = Literal["encoder", "decoder"]
 Number = float | int
@@ -106,6 +107,7 @@ class CodecCard:
         knobs: what can be turned, by name.
         summarizes: its plugin has the hook `codectk_summary`, and is imported for `codectk info`.
         tile: longest side in pixels of what is coded in one piece; None for a codec that needs the whole picture.
+        fidelity: what its own weights reach on pictures of their domain; None with others, or if nobody measured.
     """
 
     name: str
@@ -115,6 +117,7 @@ class CodecCard:
     knobs: Mapping[str, Knob] = field(hash=False)
     summarizes: bool = False
     tile: int | None = None
+    fidelity: Fidelity | None = None
 
     @property
     def rate_knob(self) -> Knob | None:
@@ -273,6 +276,7 @@ def _codec(table: Table) -> CodecCard:
         knobs,
         summarizes=table.take("summarizes", bool, False),
         tile=tile or None,
+        fidelity=parse_fidelity(table),
     )
     table.done()
     return codec

@@ -20,7 +20,7 @@ import numpy as np
 
 from codectk.base.errors import UsageError
 from codectk.base.types import Context
-from codectk.spec.capabilities import Align, Capabilities, Fidelity, capabilities
+from codectk.spec.capabilities import Align, Capabilities, capabilities
 
 LatentKind = Literal["gaussian", "factorized", "labels", "bytes"]
 
@@ -198,7 +198,6 @@ class Stages:
             trained for one rate. Nobody can turn them and no file carries them.
         layered: the entropy model calls `coder.layer`, so files may be cut after any layer.
         align: frames pictures for the codec, or None for one that takes them as they are.
-        fidelity: what the weights reach on pictures of their domain, or None where that was not measured.
         network: what owns the weights, a torch module, or None for a codec without one.
     """
 
@@ -215,7 +214,6 @@ class Stages:
     without_knobs: frozenset[str] = frozenset()
     layered: bool = False
     align: Align | None = None
-    fidelity: Fidelity | None = None
     network: Any = field(default=None, compare=False, repr=False)
 
     @cached_property

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from codectk.spec.capabilities import Fidelity
 from codectk.spec.hooks import hookimpl
 
 if TYPE_CHECKING:
@@ -26,14 +24,6 @@ KINDS = {
     "segpic.rat_synthesis": "synthesis",
 }
 
-FIDELITY = Fidelity(
-    24.5,
-    {"quality": 100.0},
-    "python benchmarks/domain.py segpic: 130 photos of three collections have 25.1 dB and more; small text, drawings "
-    "of lines, noise and fine checkerboards 6 to 24.8",
-)
-"""What the shipped weights reach on photos."""
-
 
 @hookimpl
 def codectk_codec(name: str, device: str, weights: Path | None) -> Stages | None:
@@ -44,7 +34,7 @@ def codectk_codec(name: str, device: str, weights: Path | None) -> Stages | None
     from codectk_segpic.network import build
 
     if weights is None:
-        return replace(load_preset("codectk_segpic", "segpic-small", build, device), fidelity=FIDELITY)
+        return load_preset("codectk_segpic", "segpic-small", build, device)
     return load_weights(weights, build, device)
 
 
