@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,15 +27,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from codectk.pipeline.bits import Bits
-
-
-class Forward(NamedTuple):
-    """One differentiable run of a codec, see `Codec.forward`."""
-
-    x: Any
-    latents: Mapping[str, Any]
-    values: Mapping[str, Any]
-    bits: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,7 +244,7 @@ class Codec:
             made, _ = self.prepare(source, aligned=aligned, **knobs).code(Meter())
         return {name: self.stages.backend.to_numpy(array) for name, array in made.items()}
 
-    def forward(self, x: Any, **knobs: Any) -> Forward:
+    def forward(self, x: Any, **knobs: Any) -> program.Forward:
         """The whole program on a batch, with gradients: a codec of torch as training runs it.
 
         Args:
@@ -261,7 +252,7 @@ class Codec:
             **knobs: of both ends, numbers; those left out take the card's defaults.
 
         Returns:
-            `Forward`: pictures `x`, `latents` (rounded, with straight-through gradients), `values` before coding, and
+            `program.Forward`: pictures `x`, `latents` (rounded, with straight-through gradients), `values` before coding, and
             `bits` float32 (B,) of each picture.
 
         Raises:
@@ -276,7 +267,7 @@ class Codec:
         meter = stages.backend.meter()
         with stages.backend.guard(gradients=True):
             made = program.forward(stages, x, meter, Context(*x.shape[2:], values))
-        return Forward(made.x, made.latents, made.values, meter.bits)
+        return program.Forward(made.x, made.latents, made.values, meter.bits)
 
     def close(self) -> None:
         """Let the next `load` load it anew, and its memory go with its last user."""

@@ -40,6 +40,15 @@ class Pass(NamedTuple):
     values: Mapping[str, Any]
 
 
+class Forward(NamedTuple):
+    """One differentiable run of a codec, see `codec.Codec.forward`."""
+
+    x: Any
+    latents: Mapping[str, Any]
+    values: Mapping[str, Any]
+    bits: Any
+
+
 def prepare(codec: Stages, x: Any, ctx: Context) -> Prepared:
     """Run what one picture needs only once, whatever its rate.
 

@@ -25,7 +25,6 @@
     [[component]]
     id = "segpic.rat_analysis"
     kind = "analysis"
-    summary = "Analysis transform with region-adaptive layers"
     knobs = ["quality"]
 
 Unknown keys are errors: a new key is a new `API`.
