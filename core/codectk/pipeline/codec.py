@@ -252,8 +252,8 @@ class Codec:
             **knobs: of both ends, numbers; those left out take the card's defaults.
 
         Returns:
-            `program.Forward`: pictures `x`, `latents` (rounded, with straight-through gradients), `values` before coding, and
-            `bits` float32 (B,) of each picture.
+            Pictures `x`, `latents` (rounded, with straight-through gradients), `values` before coding, and `bits`
+            float32 (B,) of each picture.
 
         Raises:
             UsageError: the codec has no network of torch, or a knob is unknown or out of range.
