@@ -45,8 +45,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     place.mkdir()
     monkeypatch.chdir(place)
     y, x = np.mgrid[0:48, 0:64]
-    Image.fromarray(np.stack([x * 4, y * 5, x + y], axis=-1).astype(np.uint8)).save("a.png")
-    Image.fromarray((255 - x * 3).astype(np.uint8)).save("b.png")
+    grain = np.random.default_rng(0).integers(0, 4, (48, 64, 3))  # or a PNG would be smaller, which would be told
+    Image.fromarray((np.stack([x * 4, y * 5, x + y], axis=-1) + grain).clip(0, 255).astype(np.uint8)).save("a.png")
+    Image.fromarray((250 - x * 3 + grain[..., 0]).astype(np.uint8)).save("b.png")
     Path("c.png").write_text("no picture")
     return place
 
