@@ -7,6 +7,7 @@ Environment:
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import re
@@ -18,6 +19,7 @@ from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, d
 from pathlib import Path
 from typing import Literal
 
+from codectk import spec
 from codectk.base.errors import PluginBrokenError, PluginError, PluginIncompatibleError
 from codectk.spec.card import Card, parse_card
 
@@ -207,7 +209,13 @@ def _parse(path: Path, package: str) -> Card:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise PluginBrokenError(f"The card of package '{package}' cannot be read: {error}.") from error
-    return parse_card(text, f"{package}/card.toml")
+    return _parse_text(text, f"{package}/card.toml", spec.API)
+
+
+@functools.lru_cache(maxsize=256)
+def _parse_text(text: str, where: str, api: int) -> Card:
+    """A card parsed once for its text and the version that judges it: every call of `encode` looks at all of them."""
+    return parse_card(text, where)
 
 
 def _check_prefix(record: PluginRecord, card: Card) -> None:
