@@ -71,7 +71,7 @@ def group() -> None:
 
 def run(args: Sequence[str]) -> int:
     """Run one command line and return its exit code; whatever goes wrong becomes one line on stderr."""
-    state = State()
+    state, stdout = State(), sys.stdout
     try:
         # With standalone_mode off, click returns what the verb returned, or the code given to ctx.exit.
         result = group.main(list(args) or ["--help"], prog_name="codectk", standalone_mode=False, obj=state)
@@ -81,7 +81,7 @@ def run(args: Sequence[str]) -> int:
     except BrokenPipeError:
         return CLOSED_PIPE
     except SystemExit:
-        if type(sys.stdout).__name__ == "PacifyFlushWrapper":  # click met the closed pipe
+        if sys.stdout is not stdout:  # click met the closed pipe, and wraps what would complain later
             return CLOSED_PIPE
         raise
     except Exception as error:
