@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from codectk.base.errors import UsageError
 from codectk.spec.stages import NumpyBackend
 
 
@@ -18,3 +19,6 @@ class ChannelsFirst(NumpyBackend):
     def to_pixels(self, x: Any) -> np.ndarray:
         pixels: np.ndarray = x[0].transpose(1, 2, 0)
         return pixels
+
+    def meter(self) -> Any:
+        raise UsageError("Graphs have no gradients; load the codec with engine='torch'.")

@@ -73,7 +73,7 @@ class Codec:
             UsageError: the codec has none.
         """
         if self.stages.network is None:
-            raise UsageError(f"Codec '{self.name}' has no network of torch.")
+            raise UsageError(f"Codec '{self.name}' has no network of torch here; engine='torch' may load one.")
         return self.stages.network
 
     def encode(

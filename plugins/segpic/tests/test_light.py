@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch  # noqa: F401  (auto looks whether it is there)
 from PIL import Image
 
 import codectk
@@ -115,12 +116,14 @@ def test_graphs_hold_no_weights_and_fit_their_configuration(tmp_path: Path):
 
 
 def test_engines_are_chosen():
-    assert codectk.load("segpic").engine == "torch", "these tests have imported it"
+    assert "torch" in sys.modules and codectk.load("segpic").engine == "torch"
     onnx = codectk.load("segpic", engine="onnx")
     assert onnx.engine == "onnx" and onnx.stages.network is None
     with pytest.raises(codectk.UsageError, match="no engine 'tensorflow'; engines are auto, torch, onnx"):
         codectk.load("segpic", engine="tensorflow")
     with pytest.raises(codectk.UsageError, match=r"no graphs for these weights on the device 'cuda'"):
         codectk.load("segpic", engine="onnx", device="cuda")
-    with pytest.raises(codectk.UsageError, match="has no network of torch"):
+    with pytest.raises(codectk.UsageError, match=r"has no network of torch here; engine='torch' may load one"):
         _ = onnx.network
+    with pytest.raises(codectk.UsageError, match=r"no gradients; load the codec with engine='torch'"):
+        onnx.forward(np.zeros((1, 3, 64, 64), np.float32))
