@@ -153,4 +153,5 @@ class Tables:
             first = self.offsets[rows[outside]].astype(np.int64)
             last = first + escapes[outside] - 1
             bits[outside] += code_bits(to_codes(values[outside].astype(np.int64), first, last))
-        return bits.reshape(np.shape(symbols))
+        shaped: npt.NDArray[np.float64] = bits.reshape(np.shape(symbols))
+        return shaped

@@ -103,14 +103,14 @@ class CtkCodec:
         # What is decoded is compared with the picture pixel by pixel, so the codec may not reframe it.
         aligned = self.loaded().stages.align is not None
         if self.ready is None:
-            return api.encode(picture, self.id, aligned=aligned, device=self.device, **knobs)
-        return self.ready.encode(picture, **knobs, aligned=aligned)
+            return bytes(api.encode(picture, self.id, aligned=aligned, device=self.device, **knobs))
+        return bytes(self.ready.encode(picture, **knobs, aligned=aligned))
 
     def decode(self, data: bytes) -> Pixels:
+        knobs: dict[str, Any] = dict(self.decoder_knobs)
         if self.ready is None:
-            knobs: dict[str, Any] = dict(self.decoder_knobs)
             return api.decode_picture(data, device=self.device, **knobs).pixels
-        return self.ready.decode_picture(read(data), **self.decoder_knobs).pixels
+        return self.ready.decode_picture(read(data), **knobs).pixels
 
     def probe(self, data: bytes) -> Probe | None:
         return probe(data, self.loaded())

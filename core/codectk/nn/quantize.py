@@ -37,9 +37,9 @@ class _Clamp(torch.autograd.Function):
 
 def round_ste(x: Tensor) -> Tensor:
     """Round half to even; the gradient passes unchanged."""
-    return _Round.apply(x)  # type: ignore[no-any-return]
+    return _Round.apply(x)
 
 
 def clamp_ste(x: Tensor, low: float, high: float) -> Tensor:
     """Clamp to [low, high]; outside, only gradients that lead back inside pass."""
-    return _Clamp.apply(x, low, high)  # type: ignore[no-any-return]
+    return _Clamp.apply(x, low, high)

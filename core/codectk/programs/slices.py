@@ -90,7 +90,10 @@ class SliceNetworks(Protocol):
     """
 
     numbers: Numbers
-    slices: Sequence[int]
+
+    @property
+    def slices(self) -> Sequence[int]: ...
+
     support: int
     own_view: bool
     layered: bool
@@ -100,7 +103,9 @@ class SliceNetworks(Protocol):
     cc_scale_transforms: Any
     lrp_transforms: Any
     neighbors: Any
-    prior_y: Prior
+
+    @property
+    def prior_y(self) -> Prior: ...
 
 
 def code_slices(

@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from codectk.base.errors import CodectkError
 from codectk.testing.golden import latents_digest
@@ -74,7 +75,8 @@ def main(folder: str) -> None:
         except ImportError:
             pass  # nothing to switch off
         else:
-            torch.backends.mkldnn.enabled = False
+            backends: Any = torch.backends
+            backends.mkldnn.enabled = False
     print(json.dumps([_told(path) for path in sorted(Path(folder).glob("*.ctk"))]))
 
 

@@ -48,7 +48,7 @@ class LayerConformance(CodecSubject):
         if self.ready().stages.layered:
             for wrong in (-1, 0.5, True):
                 with pytest.raises(UsageError, match="number of layers"):
-                    api.decode(self.small_file(), layers=wrong)  # type: ignore[arg-type]
+                    api.decode(self.small_file(), layers=wrong)
         else:
             assert len(api.info(self.small_file()).layers) == 1
             with pytest.raises(UsageError, match="no layers"):

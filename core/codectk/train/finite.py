@@ -28,7 +28,7 @@ def culprit(network: nn.Module, loss: Callable[[], Tensor]) -> str:
     try:
         # Nothing is blamed on the way back if the way there had failed already.
         if not bad(total := loss()) and not seen:
-            total.backward()  # type: ignore[no-untyped-call]
+            total.backward()
     finally:
         for hook in hooks:
             hook.remove()
@@ -75,7 +75,7 @@ def _watch(module: nn.Module, title: str, seen: list[str]) -> Iterator[Any]:
 
 
 def _on_gradient(value: Tensor, look: Callable[[Tensor], None]) -> None:
-    value.register_hook(look)  # type: ignore[no-untyped-call]
+    value.register_hook(look)
 
 
 def _tensors(value: object) -> Iterator[Tensor]:

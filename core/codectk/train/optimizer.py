@@ -72,7 +72,7 @@ class Descent:
         self.optimizer.zero_grad(set_to_none=True)
         if not loss.requires_grad:
             raise TrainingError("The loss depends on no parameter in training; see stage.train and stage.knobs.")
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
 
     def gradients(self) -> list[Tensor]:
         """Those that there are: a part of the network that took no part in the step has none."""

@@ -59,6 +59,11 @@ class Trainer:
         ContractError: the stages do not fit together.
     """
 
+    network: Any
+    codec: Any
+    descent: Any
+    average: Any
+
     def __init__(
         self,
         recipe: Recipe,
@@ -78,10 +83,11 @@ class Trainer:
         self.network, self.codec, self.descent, self.average = network, None, None, None
         if network is not None:
             self._prepare(network)
-        self.adversary = None
+        self.adversary: Any = None
         if discriminator is not None:
             if self.codec is not None:
-                wire.check_needs(self.codec, "discriminator", discriminator.needs)
+                needs: Any = discriminator.needs
+                wire.check_needs(self.codec, "discriminator", needs)
             self.adversary = Adversary(discriminator, recipe, device, self._autocast)
         if network is None:
             self.objective = objectives.pretraining(self.adversary)
@@ -94,8 +100,8 @@ class Trainer:
 
     def _prepare(self, network: nn.Module) -> None:
         recipe = self.recipe
-        self.network = network.to(device=self.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-        self.codec = network.codec()  # type: ignore[operator]
+        self.network.to(device=self.device, memory_format=torch.channels_last).train()
+        self.codec = self.network.codec()
         wire.check(self.codec)
         if recipe.data.crop % self.codec.stride:
             raise UsageError(f"Crops for {self.codec.id} must be multiples of {self.codec.stride} pixels.")
@@ -219,7 +225,9 @@ class Trainer:
                     parts = {"codec": self.network, "discriminator": self.adversary and self.adversary.module}
                     there = {name: part for name, part in parts.items() if part is not None}
                     suspect = nn.ModuleDict(there) if len(there) > 1 else next(iter(there.values()))
-                    reason = culprit(suspect, lambda: sum(measured.loss for _, measured in self.losses()))
+                    reason = culprit(
+                        suspect, lambda: torch.stack([measured.loss for _, measured in self.losses()]).sum()
+                    )
                     raise TrainingError(f"{what}{owner} is not finite at step {self.step}: {reason}.")
 
 

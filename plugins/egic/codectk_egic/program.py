@@ -7,7 +7,7 @@ slice i           mean and scale index from the features and the slices before i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -31,11 +31,14 @@ class Networks(SliceNetworks, Protocol):
         prior_z: a table per channel.
     """
 
-    exactly: Callable[[], AbstractContextManager[None]]
+    def exactly(self) -> AbstractContextManager[None]: ...
+
     h_a: Any
     h_s: Any
     z_start: float
-    prior_z: ChannelPrior
+
+    @property
+    def prior_z(self) -> ChannelPrior: ...
 
 
 def latent_specs(config: Config) -> tuple[LatentSpec, ...]:

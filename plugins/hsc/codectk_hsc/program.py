@@ -10,7 +10,7 @@ the rest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -32,9 +32,12 @@ class Networks(SliceNetworks, Protocol):
         prior_core: a table per channel.
     """
 
-    exactly: Callable[[], AbstractContextManager[None]]
+    def exactly(self) -> AbstractContextManager[None]: ...
+
     core_prior: Any
-    prior_core: ChannelPrior
+
+    @property
+    def prior_core(self) -> ChannelPrior: ...
 
 
 def latent_specs(config: Config) -> tuple[LatentSpec, ...]:

@@ -28,13 +28,14 @@ class EntropyModel(ChannelSlices):
     compact = ("h_a", "dyn_enc")
 
     def __init__(self, config: Config):
-        networks = Integers(config) if config.exact else Float(config)
+        networks: Any = Integers(config) if config.exact else Float(config)
         super().__init__(
             networks, config.slices, config.support, config.hyper_features,
             own_view=config.own_view, lrp=config.has("lrp"), two_pass=config.two_pass,
         )  # fmt: skip
         if config.two_pass and config.linear:
-            self.neighbors[0].smooth(mean_channels())
+            first: Any = self.neighbors[0]
+            first.smooth(mean_channels())
         self.config = config
         self.portable = config.exact
         self.without_knobs = frozenset() if config.exact else frozenset({"quality"})

@@ -12,7 +12,7 @@ It serves training, encoding and decoding:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -37,9 +37,13 @@ class PrototypeNetworks(Protocol):
     """
 
     numbers: Numbers
-    exactly: Callable[[], AbstractContextManager[None]]
+
+    def exactly(self) -> AbstractContextManager[None]: ...
+
     label_coder: Any
-    prior_mid: ChannelPrior
+
+    @property
+    def prior_mid(self) -> ChannelPrior: ...
 
 
 class Networks(PrototypeNetworks, SliceNetworks, Protocol):
@@ -61,8 +65,11 @@ class Networks(PrototypeNetworks, SliceNetworks, Protocol):
     h_scale_s: Any
     dyn_dec_hyper_means: Any
     dyn_dec_hyper_scales: Any
-    prior_deep: ChannelPrior
-    prior_z: ChannelPrior
+
+    @property
+    def prior_deep(self) -> ChannelPrior: ...
+    @property
+    def prior_z(self) -> ChannelPrior: ...
 
 
 def latent_specs(config: Config) -> tuple[LatentSpec, ...]:

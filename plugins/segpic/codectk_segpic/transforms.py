@@ -35,7 +35,10 @@ class AnalysisNetworks(Protocol):
     rounded: Callable[[Any], Any]
     g_a1: Any
     g_ab: Any
-    g_sb: Any
+
+    @property
+    def g_sb(self) -> Any: ...
+
     dyn_encoder: Any
     g_a2: Any
     g_ab2: Any
@@ -59,10 +62,17 @@ class SynthesisNetworks(Protocol):
     regional: bool
     gain: Any
     g_s0: Any
-    g_sb: Any
+
+    @property
+    def g_sb(self) -> Any: ...
+
     dyn_decoder: Any
-    front: Any
-    last: Any
+
+    @property
+    def front(self) -> Any: ...
+    @property
+    def last(self) -> Any: ...
+
     linear: Any
 
 
