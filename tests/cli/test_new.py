@@ -35,7 +35,7 @@ def test_a_component_in_a_folder_of_choice(run, here: Path):
     [
         (("Bad Name",), 2, "'Bad Name' is not. [CTK-E200]"),
         (("egic",), 2, "'egic' is the codec of codectk-egic. [CTK-E200]"),
-        (("mine", "--kind", "filter"), 2, "'filter' is not one of 'codec', 'component'"),
+        (("mine", "--kind", "filter"), 2, "'filter' is not one of 'codec', 'torch', 'component'"),
         (("mine", "-o", "."), 1, "exists already; give another folder with -o. [CTK-E102]"),
     ],
 )

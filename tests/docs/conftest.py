@@ -68,6 +68,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
             **kept,
             "PATH": os.pathsep.join([str(python.parent), os.environ.get("PATH", "")]),
             "PIP_NO_INDEX": "1",
+            "PIP_NO_DEPS": "1",  # what plugins need is there
             "PIP_NO_BUILD_ISOLATION": "0",  # pip's way to say in a variable that there is to be none
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "OMP_NUM_THREADS": "1",

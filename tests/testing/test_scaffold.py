@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import os
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from codectk.testing.install import installed
 from codectk.testing.pictures import scene
 
 ROOT = Path(__file__).parents[2]
-KINDS = ("codec", "component")
+KINDS = ("codec", "torch", "component")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -38,7 +40,7 @@ def test_every_file_is_filled_and_valid(kind: scaffold.Kind):
     assert project["name"] == "codectk-two-words"
     assert project["entry-points"] == {"codectk": {"two-words": "codectk_two_words.plugin"}}
     card = parse_card(files["codectk_two_words/card.toml"], "card.toml")
-    assert [codec.name for codec in card.codecs] == (["two-words"] if kind == "codec" else [])
+    assert [codec.name for codec in card.codecs] == ([] if kind == "component" else ["two-words"])
     assert [component.id for component in card.components] == (["two-words.gmsd"] if kind == "component" else [])
 
 
@@ -52,6 +54,21 @@ def test_a_codec_with_a_hyphen_works(tmp_path: Path, monkeypatch: pytest.MonkeyP
             scaffold.check_name("two-words")
     assert len(data) < picture.size / 6
     assert np.abs(decoded - picture).mean() < 3
+
+
+@pytest.mark.slow
+def test_a_torch_codec_passes_the_kit_before_it_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("torch", reason="the network is torch's")
+    monkeypatch.delenv("CODECTK_PLUGINS", raising=False)
+    with installed(scaffold.create("two-words", "torch", tmp_path / "here")) as folders:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path / "here")],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([*folders, *sys.path])},
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+    assert done.returncode == 0 and " passed" in done.stdout, done.stdout
 
 
 def test_a_component_can_be_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -51,6 +51,15 @@ def load_weights(path: Path, build: Build, device: str = "cpu") -> Stages:
     return _codec(path, sha256_of(path), build, device)
 
 
+def load_codec(package: str, name: str, build: Build, device: str, weights: Path | None) -> Stages:
+    """What the hook `codectk_codec` returns: the codec of `weights`, or the preset `name` where none are given.
+
+    Raises:
+        WeightsError, InputError: as `load_preset`.
+    """
+    return load_preset(package, name, build, device) if weights is None else load_weights(weights, build, device)
+
+
 def _codec(path: Path, sha256: str, build: Build, device: str) -> Stages:
     with guard(building=True):
         network = _network(path, build)

@@ -48,10 +48,11 @@ class PortableConformance(CodecSubject):
         ready = self._portable()
         codec = replace(ready.stages, analysis=_Once(ready.stages.analysis))
         picture = read_picture(self.picture(64, 80))
-        found = []
+        found: list[Any] = []
+        knobs: dict[str, Any] = dict(self.knobs)
         for count in (1, 2):
             with torch_threads(count):
-                data = replace(ready, stages=codec).encode(picture, **self.knobs, aligned=self.aligned())
+                data = replace(ready, stages=codec).encode(picture, **knobs, aligned=self.aligned())
                 found.append((data, ready.latents(data)))
         assert found[0][0] == found[1][0]
         _assert_same(found[0][1], found[1][1])
@@ -61,7 +62,10 @@ class PortableConformance(CodecSubject):
         torch = sys.modules.get("torch")
         if torch is None or not torch.cuda.is_available():
             pytest.skip("no CUDA device, or a codec without torch")
-        _assert_same(ready.latents(self.small_file()), load(self.codec, device="cuda").latents(self.small_file()))
+        _assert_same(
+            ready.latents(self.small_file()),
+            load(self.codec, device="cuda", weights=self.weights).latents(self.small_file()),
+        )
 
     def test_other_processors_change_nothing(self) -> None:
         """Files decode alike where old instructions, another BLAS or no oneDNN compute, in processes of their own."""

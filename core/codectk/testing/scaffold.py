@@ -19,7 +19,7 @@ from codectk.base.errors import OutputError, UsageError
 from codectk.bitstream.codecs import distribution_of, number_of
 from codectk.plugins.discover import installed
 
-Kind = Literal["codec", "component"]
+Kind = Literal["codec", "torch", "component"]
 
 PREFIX = "codectk-"
 """A plugin named "mine" is the distribution "codectk-mine" with the package "codectk_mine"."""
@@ -36,7 +36,8 @@ def create(name: str, kind: Kind = "codec", folder: str | os.PathLike[str] | Non
 
     Args:
         name: of the plugin, and of its codec: lower-case words of letters and digits joined by "-".
-        kind: "codec" for a whole codec, "component" for a metric that `codectk eval` can use.
+        kind: "codec" for a whole codec in NumPy, "torch" for one of torch networks to train, "component" for a metric
+            that `codectk eval` can use.
         folder: what to make; None makes `codectk-<name>` here. Nothing may be there yet.
 
     Returns:

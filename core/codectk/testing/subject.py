@@ -23,23 +23,26 @@ class CodecSubject:
     Attributes:
         codec: name of an installed codec.
         knobs: encoder-side knobs for all files but those of the rate test, such as a low quality for speed.
+        weights: name of weights in the store, in place of the codec's own.
     """
 
     codec: ClassVar[str] = ""
     knobs: ClassVar[Mapping[str, Number]] = {}
+    weights: ClassVar[str | None] = None
 
     def picture(self, height: int, width: int) -> NDArray[np.uint8]:
         """A picture of the codec's domain, uint8 (height, width, 3); override for faces and the like."""
         return pictures.scene(height, width)
 
     def ready(self) -> Codec:
-        return load(self.codec)
+        return load(self.codec, weights=self.weights)
 
     def aligned(self) -> bool:
         return self.ready().stages.align is not None
 
     def encode(self, image: NDArray[np.uint8] | Image.Image, **knobs: Any) -> bytes:
-        return api.encode(image, self.codec, aligned=self.aligned(), **{**self.knobs, **knobs})
+        chosen: dict[str, Any] = {**self.knobs, **knobs}
+        return bytes(api.encode(image, self.codec, weights=self.weights, aligned=self.aligned(), **chosen))
 
     def small_file(self) -> bytes:
         """One small file, made once per class."""
