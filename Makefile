@@ -11,7 +11,7 @@ EXAMPLE := examples/codectk-palette
 # One kind of arithmetic each: old processors, another BLAS, the machine's own, and bfloat16 wherever oneDNN may.
 ARITHMETIC := "ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41" OPENBLAS_CORETYPE=Haswell "" DNNL_DEFAULT_FPMATH_MODE=BF16
 
-.PHONY: demo test test-portable test-compressai test-lowest wheels test-wheels check clean
+.PHONY: demo test test-portable test-compressai test-lowest wheels test-wheels docs check clean
 
 demo: $(VENV)/demo.done  ## encode and decode a photo, compare with JPEG and WebP, draw the result
 	$(BIN)/python examples/demo.py examples/photo.png demo
@@ -36,6 +36,9 @@ wheels: $(VENV)/test.done  ## wheels of all packages, in dist/
 test-wheels: wheels  ## install the wheels in an environment of their own and run the conformance kit there
 	PYTHON="$(PYTHON)" .ci/wheels $(VENV)-wheels $(SHARE)
 
+docs: $(VENV)/test.done  ## the documentation site, in site/; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+
 check: $(VENV)/test.done  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -59,4 +62,4 @@ $(VENV)-compressai/test.done: pyproject.toml plugins/compressai/pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-compressai $(VENV)-lowest $(VENV)-wheels demo dist
+	rm -rf $(VENV) $(VENV)-compressai $(VENV)-lowest $(VENV)-wheels demo dist site

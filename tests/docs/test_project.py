@@ -51,3 +51,13 @@ def test_documents_need_nothing_outside():
 def test_pictures_of_the_documents_are_small():
     large = [p for p in (ROOT / "docs").rglob("*") if p.suffix in (".png", ".jpg", ".webp") and p.stat().st_size > 1e6]
     assert not large, "sheets of photos are JPEG or WebP"
+
+
+def test_the_site_has_every_page():
+    """The site itself is made by `make docs`, where a warning is an error."""
+    config = (ROOT / "mkdocs.yml").read_text("utf-8")
+    listed = set(re.findall(r": (\S+\.md)$", config, re.M))
+    pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
+    elsewhere = set(re.findall(r'"(\w+(?:/\w+)?\.md)",$', (ROOT / "docs" / "site.py").read_text("utf-8"), re.M))
+    assert len(pages) > 10 and "formats/file.md" in elsewhere
+    assert pages | elsewhere <= listed

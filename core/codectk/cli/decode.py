@@ -74,7 +74,7 @@ def command(
 ) -> int:
     """Turn .ctk files back into pictures.
 
-    Only decoder-side knobs can be turned here. An existing output is replaced, but only when its file was decoded.
+    Only decoder-side knobs apply here. An existing output is replaced, but only when its file was decoded.
     A file of a layered codec that ends after a whole layer is decoded, too, with a note.
     """
     if strip and "realism" in knobs:

@@ -143,7 +143,7 @@ def load_for(header: Header, *, device: str = "cpu", engine: str = "auto", weigh
 
 
 def card_of(name: str) -> CodecCard:
-    """What can be turned at a codec or bundle, from cards alone; `name` as for `load`.
+    """The knobs of a codec or bundle, read from cards alone; `name` as for `load`.
 
     Raises:
         InputError, PluginError, WeightsError: as `load`.
@@ -153,7 +153,7 @@ def card_of(name: str) -> CodecCard:
 
 
 def card_for(info: Info, weights: str | Path | None = None) -> CodecCard:
-    """What can be turned at the codec that a file names, from cards alone; `weights` as for `load_for`.
+    """The knobs of the codec that a file names, read from cards alone; `weights` as for `load_for`.
 
     Raises:
         PluginError, WeightsError: as `load_for`.

@@ -103,7 +103,7 @@ class CodecCard:
         summary: one line.
         domain: what it was trained on.
         stride: pictures are padded to a multiple of this many pixels.
-        knobs: what can be turned, by name.
+        knobs: its options, by name.
         summarizes: its plugin has the hook `codectk_summary`, and is imported for `codectk info`.
         tile: longest side in pixels of what is coded in one piece; None for a codec that needs the whole picture.
         fidelity: what its own weights reach on pictures of their domain; None with others, or if nobody measured.
