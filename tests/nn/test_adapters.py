@@ -43,6 +43,31 @@ def test_channels_start_as_a_cut_identity(outside: int, inside: int):
     assert sum(p.numel() for p in adapter.parameters()) == 2 * outside * inside
 
 
+class _Model:
+    """Codes nothing and gives back what it gets."""
+
+    needs = gives = (y(4),)
+
+    def code(self, coder, values, ctx):
+        return values
+
+
+@pytest.mark.parametrize("restore", [True, False])
+def test_channels_may_stay_as_the_entropy_model_has_them(restore: bool):
+    """The analysis of one codec, the entropy model and the synthesis of another: nothing is to be restored."""
+    adapter = ChannelAdapter(restore=restore)
+    adapter.join((y(6),), (y(4),))
+    chain = CodingChain(_Model(), [adapter])
+    assert chain.needs == (y(6),) and chain.gives == ((y(6),) if restore else (y(4),))
+    x = torch.randn(1, 6, 2, 2)
+    latents = chain.code(None, {"y": x}, CTX)
+    assert latents["y"].shape[1] == chain.gives[0].channels
+    assert torch.equal(latents["y"][:, :4], x[:, :4])
+    assert sum(p.numel() for p in adapter.parameters()) == (2 if restore else 1) * 24
+    with pytest.raises(UsageError, match="restore = true or false"):
+        ChannelAdapter(restore="no")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("outside", "inside", "words"),
     [
@@ -84,7 +109,7 @@ def test_labels_as_an_adapter():
             adapter.condition(wrong, CTX)
     with pytest.raises(ContractError, match="labels 0 to 3 only"):
         adapter.condition(torch.full((1, 4, 4), 4), CTX)
-    with pytest.raises(UsageError, match=r"core\.labels does not take these options"):
+    with pytest.raises(UsageError, match=r"core\.labels has no option .*; it has stride, classes, void"):
         build("core.labels", {"size": 2})
     with pytest.raises(UsageError, match="a stride and a number of classes"):
         build("core.labels", {"stride": 0})

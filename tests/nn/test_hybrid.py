@@ -491,7 +491,10 @@ MISFITS = {
         PARTS.replace('"egic.charm"', '"egic.charm"\noptions = { magic = 1 }'),
         [r"^r\.toml:7: .*not know that"],
     ),
-    "an adapter's option": (OWN + CHANNELS + "options = { size = 3 }", [r"core\.channels does not take these options"]),
+    "an adapter's option": (
+        OWN + CHANNELS + "options = { size = 3 }",
+        [r"core\.channels has no option 'size'; it has latent, restore"],
+    ),
 }
 
 
@@ -548,3 +551,17 @@ def test_a_residual_head_needs_something_to_copy():
     assert post.needs == network.stages["synthesis"].reveals
     with pytest.raises(ContractError, match="shows its last layer"):
         post.attach(object())
+
+
+def test_one_analysis_meets_another_codecs_decoder():
+    """SegPIC's 224 channels in front of EGIC's 160, which nobody restores."""
+    text = (
+        '[conditioning]\nname = "segpic.regions"\n[analysis]\nname = "segpic.rat_analysis"\n'
+        '[entropy_model]\nname = "egic.charm"\n[synthesis]\nname = "egic.swin_synthesis"\n'
+        '[adapters.channels]\nname = "core.channels"\n'
+    )
+    with pytest.raises(ContractError, match="synthesis"):
+        hybrid.build(parse_graph(text, "r.toml"))
+    stages = hybrid.build(parse_graph(text + "options = { restore = false }\n", "r.toml")).codec()
+    assert [spec.channels for spec in stages.entropy_model.needs] == [224]
+    assert [spec.channels for spec in stages.synthesis.needs if spec.name == "y"] == [160]

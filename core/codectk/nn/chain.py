@@ -7,6 +7,7 @@ from typing import Any
 
 from codectk.base.types import Context
 from codectk.spec.adapter import Adapter
+from codectk.spec.capabilities import offered
 from codectk.spec.stages import LatentSpec
 
 
@@ -30,9 +31,10 @@ class CodingChain:
         self.adapters = [stage for stage in between if is_adapter(stage)]
         self.others = [stage for stage in between if not is_adapter(stage)]
         models = (*self.others, model)
-        self.needs = self._outside([spec for stage in models for spec in stage.needs])
+        self.needs = self._outside([spec for stage in models for spec in stage.needs], self.adapters)
         added = tuple(spec for adapter in self.adapters for spec in getattr(adapter, "adds", ()))
-        self.gives = (*self._outside([spec for stage in models for spec in stage.gives]), *added)
+        restoring = [adapter for adapter in self.adapters if offered(adapter, "adapter").get("restores", True)]
+        self.gives = (*self._outside([spec for stage in models for spec in stage.gives], restoring), *added)
 
     def code(self, coder: Any, values: Mapping[str, Any] | None, ctx: Context) -> Mapping[str, Any]:
         if values is not None:
@@ -45,10 +47,11 @@ class CodingChain:
             latents = dict(adapter.leave(latents, ctx))
         return latents
 
-    def _outside(self, inside: Sequence[LatentSpec]) -> tuple[LatentSpec, ...]:
-        """The latents of the models, once each, as analysis and synthesis know them."""
+    @staticmethod
+    def _outside(inside: Sequence[LatentSpec], adapters: Sequence[Any]) -> tuple[LatentSpec, ...]:
+        """The latents of the models, once each, as they are known beyond some adapters."""
         specs = {spec.name: spec for spec in inside}
-        for adapter in reversed(self.adapters):
+        for adapter in reversed(adapters):
             gone = {spec.name for spec in adapter.inner}
             if gone & specs.keys():
                 specs = {name: spec for name, spec in specs.items() if name not in gone}

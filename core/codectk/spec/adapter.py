@@ -21,7 +21,8 @@ class Adapter(Protocol):
         outer: latents as analysis and synthesis know them, known after `join`.
         inner: the same as the entropy model knows them.
 
-    An optional attribute `adds` lists latents that `leave` makes beside them, for the synthesis.
+    An optional attribute `adds` lists latents that `leave` makes beside them, for the synthesis; `restores` is False
+    for an adapter whose `leave` hands on what the entropy model gives, so that the synthesis must want `inner`.
     """
 
     outer: tuple[LatentSpec, ...]

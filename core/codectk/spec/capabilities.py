@@ -30,7 +30,7 @@ OPTIONAL = {
     "analysis": ("prepare", "finish", "outside", "distance", "refinement"),
     "synthesis": ("features", "reveals"),
     "post": ("attach",),
-    "adapter": ("condition", "adds"),
+    "adapter": ("condition", "adds", "restores"),
 }
 """What a stage may have beyond what its contract demands, by slot."""
 

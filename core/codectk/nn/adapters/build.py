@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -26,7 +27,11 @@ def build(name: str, options: Mapping[str, Any]) -> nn.Module:
     Raises:
         UsageError: it does not take the options.
     """
+    known = inspect.signature(KINDS[name]).parameters
+    for option in options:
+        if option not in known:
+            raise UsageError(f"The adapter {name} has no option '{option}'; it has {', '.join(known) or 'none'}.")
     try:
         return KINDS[name](**options)
     except TypeError as error:
-        raise UsageError(f"The adapter {name} does not take these options: {error}.") from error
+        raise UsageError(f"The adapter {name} does not take the values of these options: {error}.") from error

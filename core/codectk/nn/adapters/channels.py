@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from codectk.base.errors import ContractError
+from codectk.base.errors import ContractError, UsageError
 from codectk.base.types import Context
 from codectk.spec.stages import LatentSpec
 
@@ -22,14 +22,21 @@ class ChannelAdapter(nn.Module):
 
     Args:
         latent: name of the latent.
+        restore: False leaves the entropy model's channels as they are, for a synthesis that wants those: the analysis
+            of one codec then meets the entropy model and the synthesis of another.
+
+    Attributes:
+        restores: see `restore`.
     """
 
     outer: tuple[LatentSpec, ...] = ()
     inner: tuple[LatentSpec, ...] = ()
 
-    def __init__(self, latent: str = "y"):
+    def __init__(self, latent: str = "y", restore: bool = True):
         super().__init__()
-        self.latent = latent
+        if not isinstance(latent, str) or not isinstance(restore, bool):
+            raise UsageError("core.channels takes the name of a latent, and restore = true or false.")
+        self.latent, self.restores = latent, restore
         self.before: nn.Conv2d | None = None
         self.after: nn.Conv2d | None = None
 
@@ -52,13 +59,13 @@ class ChannelAdapter(nn.Module):
             )
         self.outer, self.inner = (left,), (right,)
         self.before = _cut_identity(left.channels, right.channels)
-        self.after = _cut_identity(right.channels, left.channels)
+        self.after = _cut_identity(right.channels, left.channels) if self.restores else None
 
     def enter(self, values: Mapping[str, Any], ctx: Context) -> Mapping[str, Any]:
         return self._through(self.before, values)
 
     def leave(self, latents: Mapping[str, Any], ctx: Context) -> Mapping[str, Any]:
-        return self._through(self.after, latents)
+        return self._through(self.after, latents) if self.restores else latents
 
     def _through(self, convolution: nn.Conv2d | None, values: Mapping[str, Any]) -> Mapping[str, Any]:
         if convolution is None:
