@@ -1,6 +1,6 @@
 """Does each part of SegPIC help? Equal small trainings with one part left out, in several seeds.
 
-    python benchmarks/ablation.py --data PHOTOS... --pictures KODAK --out runs/ablation --results docs/ablation
+    python -m benchmarks ablation --data PHOTOS... --pictures KODAK --out runs/ablation --results docs/ablation
 
 trains what is missing in --out (every run resumes), measures what is not measured yet, prints the table, and writes
 RESULTS.json and the table between the marks in RESULTS.md. Without --data nothing is trained, without --pictures
@@ -15,21 +15,20 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from ablation_effects import bd, deviation, effects, markdown
-from ablation_tiles import GRID, check_files, measure
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.ablation_effects import bd, deviation, effects, markdown
+from benchmarks.ablation_tiles import GRID, check_files, measure
+from benchmarks.common import options, save
 from codectk.base.atomic import atomic_write
 from codectk.base.memory import keep_freed_memory
-from codectk.base.plain import to_json
 from codectk.eval.curves import mean_curves
-from codectk.eval.provenance import picture_digest, set_digest, versions
+from codectk.eval.provenance import picture_digest, set_digest
 from codectk.picture.read import read_picture
 from codectk.train.checkpoint import load_checkpoint
 from codectk.train.loop import train
@@ -128,8 +127,6 @@ def report(a: argparse.Namespace, runs: Sequence[tuple[str, int]]) -> None:
         return
     results = {
         "format": "codectk-ablation/1",
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": versions("codectk-segpic"),
         "pictures": set_digest(picture_digest(p.pixels) for p in pictures.values()),
         "tile": a.side,
         "every": a.every,
@@ -138,7 +135,7 @@ def report(a: argparse.Namespace, runs: Sequence[tuple[str, int]]) -> None:
         **judged,
         "files": [check._asdict() for check in checks],
     }
-    _write(a.results.with_suffix(".json"), to_json(results, indent=1) + "\n")
+    save(a.results.with_suffix(".json"), results, more=("codectk-segpic",))
     page = a.results.with_suffix(".md")
     before, _, rest = page.read_text(encoding="utf-8").partition(MARKS[0]) if page.exists() else ("", "", "")
     _write(page, before + MARKS[0] + text + MARKS[1] + rest.partition(MARKS[1])[2])
@@ -158,30 +155,35 @@ def _table(text: str, title: str) -> Table:
     return table
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", nargs="+", help="training photos: files or folders")
-    parser.add_argument("--pictures", type=Path, help="folder of PNGs to measure on")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
+def arguments(parser: argparse.ArgumentParser) -> None:
+    options(
+        parser,
+        "--data",
+        "--pictures",
+        "--out",
+        "--steps",
+        "--side",
+        data={"nargs": "+", "help": "training photos: files or folders"},
+        pictures={"help": "folder of PNGs to measure on", "required": False},
+        out={"help": "folder of the runs"},
+        steps={"default": 1100},
+        side={"default": CROP, "help": "of the tiles, a multiple of 64"},
+    )
     parser.add_argument("--parts", default=",".join((WHOLE, *PARTS)))
     parser.add_argument("--seeds", default="1,2,3")
-    parser.add_argument("--steps", type=int, default=1100)
-    parser.add_argument("--side", type=int, default=CROP, help="of the tiles, a multiple of 64")
     parser.add_argument("--every", type=int, default=1, help="measure one tile out of so many, to save time")
     parser.add_argument("--files", type=int, default=4, help="tiles of which real files are made, to check the rates")
     parser.add_argument("--results", type=Path, help="where the JSON and the page go, without extension")
-    a = parser.parse_args()
+
+
+def main(a: argparse.Namespace) -> None:
     if unknown := sorted(set(a.parts.split(",")) - {WHOLE, *PARTS}):
-        parser.error(f"there is no part '{unknown[0]}'; parts are {WHOLE}, {', '.join(PARTS)}")
+        a.error(f"there is no part '{unknown[0]}'; parts are {WHOLE}, {', '.join(PARTS)}")
     if a.side < 64 or a.side % 64 or min(a.files, a.every) < 1:
-        parser.error("--side must be a multiple of 64, --files and --every at least 1")
+        a.error("--side must be a multiple of 64, --files and --every at least 1")
     runs = [(part, int(seed)) for seed, part in product(a.seeds.split(","), a.parts.split(","))]
     keep_freed_memory()
     if a.data:
         train_missing(runs, a.data, a.out, a.steps)
     if a.pictures:
         report(a, runs)
-
-
-if __name__ == "__main__":
-    main()

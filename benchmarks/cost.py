@@ -1,6 +1,6 @@
 """What encoding and decoding cost, beside CompressAI's mbt2018-mean quality 4, in one process.
 
-    python benchmarks/cost.py examples/photo.png --threads 2 --rounds 5
+    python -m benchmarks cost examples/photo.png --threads 2 --rounds 5
 
 Runs alternate, so both see the same load; the smallest time of each is printed. CompressAI's network has fresh weights
 (the same work, no download) and its coder sees as many symbols as with trained ones. Without compressai only codectk
@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 import codectk
+from benchmarks.common import options
 from codectk.api import decode_picture
 from codectk.eval.probe import probe
 from codectk.picture.read import read_picture
@@ -51,16 +52,16 @@ def compressai_runs(pixels: np.ndarray) -> tuple[Callable[[], object], Callable[
     return encode, decode
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("picture")
-    parser.add_argument("--codec", default="segpic")
-    parser.add_argument("--quality", type=float, default=50.0)
+    options(parser, "--codec", "--quality", codec={"default": "segpic"}, quality={"default": 50.0})
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--megapixels", type=float, default=0.0)
     parser.add_argument("--peak", action="store_true", help="(used by --megapixels) encode only and print peak memory")
-    a = parser.parse_args()
+
+
+def main(a: argparse.Namespace) -> None:
     if a.peak:
         peak(a.picture, a.codec, a.quality, a.megapixels)
         return
@@ -90,7 +91,18 @@ def main() -> None:
         share = measured.decode_s / best[f"{a.codec} decode"]
         console.print(f"ANS coder: {measured.decode_s * 1000:.1f} ms, {share:.1%} of decode.")
     if a.megapixels:
-        line = [sys.executable, __file__, a.picture, "--codec", a.codec, "--peak", "--megapixels", str(a.megapixels)]
+        line = [
+            sys.executable,
+            "-m",
+            "benchmarks",
+            "cost",
+            a.picture,
+            "--codec",
+            a.codec,
+            "--peak",
+            "--megapixels",
+            str(a.megapixels),
+        ]
         subprocess.run(line, check=True)
 
 
@@ -107,7 +119,3 @@ def peak(path: str, codec: str, quality: float, megapixels: float) -> None:
         f"{large.shape[1]} x {large.shape[0]} pixels ({large.shape[0] * large.shape[1] / 1e6:.1f} MP): encode "
         f"{seconds:.1f} s, peak memory {after / 1024:.0f} MiB ({before / 1024:.0f} MiB before)."
     )
-
-
-if __name__ == "__main__":
-    main()

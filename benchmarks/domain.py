@@ -1,6 +1,6 @@
 """What a codec reaches on the busiest part of photos, and of pictures that are none: the fidelity in its card.
 
-    python benchmarks/domain.py segpic photos-a.tar photos-b.tar photos-c.tar --each 60
+    python -m benchmarks domain segpic photos-a.tar photos-b.tar photos-c.tar --each 60
 
 Prints the lowest photos and the highest of the others, in dB. A threshold below all photos and above small text, lines
 and noise goes into the card.
@@ -66,12 +66,13 @@ def others() -> Iterator[tuple[str, np.ndarray]]:
         yield f"{'lines' if number < 3 else 'ellipses'} {number}", np.asarray(image)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("codec")
     parser.add_argument("archives", nargs="*", type=Path)
     parser.add_argument("--each", type=int, default=60, help="photos of each archive")
-    a = parser.parse_args()
+
+
+def main(a: argparse.Namespace) -> None:
     codec = codectk.load(a.codec)
     knobs = {name: value for name, value in (("quality", 100.0), ("realism", 0.0)) if name in codec.card.knobs}
     codec = replace(codec, card=replace(codec.card, fidelity=Fidelity(0.0, knobs, "")))
@@ -86,7 +87,3 @@ def main() -> None:
         print(f"{title}: {len(rows)}, tried {sum(busy >= domain.BUSY for _, busy, _ in rows)}")
         for reached, busy, name in sorted(rows)[: 12 if title == "photos" else None]:
             print(f"  {reached:6.2f} dB  edges {busy:6.1f}  {name}")
-
-
-if __name__ == "__main__":
-    main()

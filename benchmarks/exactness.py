@@ -1,6 +1,6 @@
 """Does a decoder find the same table indices whatever computes them? The integer entropy path against a float one.
 
-    python benchmarks/exactness.py [--side 256] [--rows FILE.md]
+    python -m benchmarks exactness [--side 256] [--rows FILE.md]
 
 Runs the coding program of two untrained SegPIC networks with lively random weights, one on integers and one on
 floats, in every combination of threads, memory layout, oneDNN, place in the batch, matrix precision and autocast
@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import copy
 import itertools
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
+from benchmarks.common import options
 from codectk.base.types import Context
 from codectk.nn.coders import Meter
 from codectk.nn.exact import ExactConv2d
@@ -223,12 +223,13 @@ class Bench:
         return recorder.found
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--side", type=int, default=256, help="of the picture in pixels, a multiple of 64")
+def arguments(parser: argparse.ArgumentParser) -> None:
+    options(parser, "--side", side={"default": 256, "help": "of the picture in pixels, a multiple of 64"})
     parser.add_argument("--rows", type=Path, help="also write the table as Markdown")
-    arguments = parser.parse_args()
-    exact, plain = (Bench(kind, arguments.side, arguments.side) for kind in (True, False))
+
+
+def main(a: argparse.Namespace) -> int:
+    exact, plain = (Bench(kind, a.side, a.side) for kind in (True, False))
     devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
     first = settings()[0]
     benches = (exact, plain)
@@ -256,11 +257,7 @@ def main() -> int:
     for row in rows:
         table.add_row(*row)
     Console(width=110).print(table)
-    if arguments.rows:
+    if a.rows:
         lines = [HEADER, ["---"] * len(HEADER), *rows]
-        arguments.rows.write_text("".join(f"| {' | '.join(line)} |\n" for line in lines), encoding="utf-8")
+        a.rows.write_text("".join(f"| {' | '.join(line)} |\n" for line in lines), encoding="utf-8")
     return 0 if all(row[5] == "identical" for row in rows) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

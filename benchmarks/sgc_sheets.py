@@ -1,6 +1,6 @@
 """Sheets of what SGC makes of pictures, good and bad.
 
-    python benchmarks/sgc_sheets.py --kept-out OUTDOOR --kodak KODAK --keep KEPT --out docs/sgc
+    python -m benchmarks sgc_sheets --kept-out OUTDOOR --kodak KODAK --keep KEPT --out docs/sgc
 
 writes four of them: OUT-pictures.jpg (every second of the evaluation's pictures by name, chosen before any was
 decoded), OUT-strangers.jpg (a portrait and a page of text, for which it was not made), OUT-ablations.jpg, and
@@ -13,24 +13,25 @@ import argparse
 import io
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
-from sgc_painting import Coded, Painter, enlarged_colors, load_codec
-from sgc_pictures import Shot, outdoors, strangers
-from sgc_quality import ABLATION_STEPS, some
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from benchmarks.common import options
+from benchmarks.sgc_painting import Coded, Painter, enlarged_colors, load_codec
+from benchmarks.sgc_pictures import Shot, outdoors, strangers
+from benchmarks.sgc_quality import ABLATION_STEPS, some
 from codectk.base.atomic import atomic_write
 from codectk.eval.classical import REFERENCES
 from codectk.eval.classical import decode as decode_classic
+from codectk.eval.side_by_side import grid
 from codectk_labels.groups import GROUPS, palette
 from codectk_sgc.colors.quantize import restore
 
 LIMIT = 600_000
 """Bytes of a sheet at most."""
 
-HEAD = 17
+HEAD = 19
 GAP = 4
 
 Panel = tuple[str, np.ndarray]
@@ -39,19 +40,14 @@ Panel = tuple[str, np.ndarray]
 
 def drawn(rows: Sequence[Sequence[Panel]], side: int, across: int = 1, legend: bool = False) -> Image.Image:
     """Rows of panels, each under its caption, `across` rows beside each other."""
-    wide, high = side + GAP, side + HEAD + GAP
-    count = max(len(row) for row in rows)
     lines = -(-len(rows) // across)
-    sheet = Image.new("RGB", (across * (count * wide + 2 * GAP), lines * high + (22 if legend else 0)), "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
-    for number, row in enumerate(rows):
-        left, top = number // lines * (count * wide + 2 * GAP), number % lines * high
-        for column, (caption, pixels) in enumerate(row):
-            x = left + column * wide
-            draw.text((x + 1, top + 1), caption, fill="black", font=font)
-            sheet.paste(resized(pixels, side), (x, top + HEAD))
+    cells = [[(caption, np.asarray(resized(pixels, side))) for caption, pixels in row] for row in rows]
+    beside = [[panel for row in cells[line::lines] for panel in row] for line in range(lines)]
+    sheet = grid(beside, gap=GAP, head=HEAD, size=12)
     if legend:
-        x, y = 2, lines * high + 4
+        x, y = 2, sheet.height + 4
+        sheet = ImageOps.expand(sheet, (0, 0, 0, 22), "white")
+        draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
         for group in GROUPS:
             draw.rectangle((x, y, x + 13, y + 13), fill=group.color)
             draw.text((x + 17, y), group.name, fill="black", font=font)
@@ -130,15 +126,21 @@ def save(sheet: Image.Image, path: str) -> None:
     print(f"{path}: {sheet.width}x{sheet.height}, {file.tell():,} bytes")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kept-out", type=Path, required=True)
-    parser.add_argument("--kodak", type=Path, required=True)
-    parser.add_argument("--codec", default="sgc", help="name, bundle, weights file, or a training's checkpoint")
-    parser.add_argument("--keep", type=Path, help="folder of painted pictures, as of sgc_quality.py")
-    parser.add_argument("--steps", type=int, help="default: the codec's")
-    parser.add_argument("--out", required=True)
-    a = parser.parse_args()
+def arguments(parser: argparse.ArgumentParser) -> None:
+    options(
+        parser,
+        "--kept-out",
+        "--kodak",
+        "--codec",
+        "--keep",
+        "--steps",
+        "--out",
+        keep={"help": "folder of painted pictures, as of sgc_quality.py"},
+        steps={"help": "default: the codec's"},
+    )
+
+
+def main(a: argparse.Namespace) -> None:
     shots, painter = outdoors(a.kept_out, a.kodak), Painter(load_codec(a.codec), a.keep)
     save(drawn(rows_of(painter, shots[::2], a.steps), 168, across=2, legend=True), f"{a.out}-pictures.jpg")
     save(drawn(rows_of(painter, strangers(a.kodak), a.steps), 300, legend=True), f"{a.out}-strangers.jpg")
@@ -146,7 +148,3 @@ def main() -> None:
     few = some(shots, 12)[1:11:3]
     save(drawn(ablations(painter, few), 190), f"{a.out}-ablations.jpg")
     save(drawn(smallest(painter, few, a.steps), 330), f"{a.out}-smallest.jpg")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 """What SGC's label and color maps cost: our coders beside PNG, lossless WebP, zlib and xz, and whole files.
 
-    python benchmarks/sgc_side_information.py --photos COCO/val2017 --labels COCO/semantic_val2017 --out sgc-maps
+    python -m benchmarks sgc_side_information --photos COCO/val2017 --labels COCO/semantic_val2017 --out sgc-maps
 
 `--labels` has an 8-bit PNG per photo with COCO's category id of every pixel, 0 for none: the semantic maps of
 COCO-panoptic. Ids become the 182 classes of COCO-Stuff, and photo and map are cut to their middle 512x512. Writes
@@ -22,8 +22,6 @@ from pathlib import Path
 
 import matplotlib
 
-from codectk.base.plain import to_json
-
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
@@ -31,6 +29,7 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.common import options, save
 from codectk.base.atomic import atomic_write
 from codectk.base.types import Context
 from codectk.bitstream.chunk import LATENTS, Chunk
@@ -161,13 +160,14 @@ def draw(rows: list[dict[str, object]], pictures: list[tuple[np.ndarray, np.ndar
         figure.savefig(file, dpi=110, format="png")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--photos", type=Path, required=True)
     parser.add_argument("--labels", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
+    options(parser, "--out")
     parser.add_argument("--limit", type=int, help="pictures to take at most")
-    a = parser.parse_args()
+
+
+def main(a: argparse.Namespace) -> None:
     models = {name: component("entropy_model", f"sgc.{name[:-1]}_coder") for name in ("labels", "colors")}
     both, table = component("entropy_model", "sgc.semantic_coder"), class_table()
     rows, pictures = [], []
@@ -200,8 +200,7 @@ def main() -> None:
         "pictures": len(rows), "side": SIDE, "python": platform.python_version(), "numpy": np.__version__,
         "pillow": Image.__version__, "summary": summary, "rows": rows,
     }  # fmt: skip
-    with atomic_write(a.out.with_suffix(".json")) as file:
-        file.write(to_json(result, indent=1).encode())
+    save(a.out.with_suffix(".json"), result)
     draw(rows, pictures, a.out.with_suffix(".png"))
     show(summary, rows)
 
@@ -241,7 +240,3 @@ def show(summary: dict, rows: list[dict]) -> None:
         f"Whole files: mean {file['mean']:.1f} bytes ({file['bpp']:.4f} bpp), worst {file['worst']} "
         f"({file['worst bpp']:.4f} bpp); {inside} of {len(rows)} within the paper's {BUDGET} bpp ({limit:.0f} bytes)."
     )
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 """Table I of Bordin and Maugey 2023 as a protocol: six scores of originals, of SGC, and of classic codecs.
 
-    python benchmarks/sgc_table1.py --kept-out OUTDOOR --kodak KODAK --keep KEPT --out docs/sgc-table1
+    python -m benchmarks sgc_table1 --kept-out OUTDOOR --kodak KODAK --keep KEPT --out docs/sgc-table1
     pip install 'codectk-sgc[table1]'  # for all but the label BCE; their weights must be on this machine
 
 The paper: landscapes of 512x512, its input row DBCNN 62.2, MUSIQ 67.5, HyperIQA 0.58, CLIP-IQA 0.56; SGC 49.8, 60.6,
@@ -14,18 +14,15 @@ from __future__ import annotations
 import argparse
 from collections import defaultdict
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
-from sgc_painting import Painter, load_codec
-from sgc_pictures import outdoors
 
-from codectk.base.atomic import atomic_write
+from benchmarks.common import options, save
+from benchmarks.sgc_painting import Painter, load_codec
+from benchmarks.sgc_pictures import outdoors
 from codectk.base.errors import UsageError, WeightsError
-from codectk.base.plain import to_json
 from codectk.eval.classical import REFERENCES
 from codectk.eval.classical import decode as decode_classic
-from codectk.eval.provenance import picture_digest, set_digest, versions
 from codectk.metrics.catalog import build
 from codectk.spec.metrics import AnyMetric, label
 from codectk.train.bar import Bar
@@ -46,17 +43,23 @@ def there(device: str) -> tuple[list[AnyMetric], dict[str, str]]:
     return found, lacking
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kept-out", type=Path, required=True)
-    parser.add_argument("--kodak", type=Path, required=True)
-    parser.add_argument("--codec", default="sgc", help="name, bundle, weights file, or a training's checkpoint")
-    parser.add_argument("--keep", type=Path, help="folder of painted pictures, as of sgc_quality.py")
-    parser.add_argument("--steps", type=int, help="default: the codec's")
+def arguments(parser: argparse.ArgumentParser) -> None:
+    options(
+        parser,
+        "--kept-out",
+        "--kodak",
+        "--codec",
+        "--keep",
+        "--steps",
+        "-n",
+        "--out",
+        keep={"help": "folder of painted pictures, as of sgc_quality.py"},
+        steps={"help": "default: the codec's"},
+    )
     parser.add_argument("--device", default="cpu", help="of the metrics")
-    parser.add_argument("-n", type=int, help="pictures at most")
-    parser.add_argument("--out", required=True)
-    a = parser.parse_args()
+
+
+def main(a: argparse.Namespace) -> None:
     metrics, lacking = there(a.device)
     for reason in lacking.values():
         print(reason)
@@ -80,19 +83,17 @@ def main() -> None:
     rows = [{"row": row, **{k: round(float(np.mean(v)), 4) for k, v in found.items()}} for row, found in scores.items()]
     report = {
         "pictures": [shot.name for shot in shots],
-        "set": set_digest(picture_digest(shot.pixels) for shot in shots),
         "weights": painter.ready.stages.weights_hash,
         "setting": asdict(setting),
         "metrics": {label(m): {"protocol": m.protocol, "lower_is_better": m.lower_is_better} for m in metrics},
         "lacking": lacking,
         "rows": rows,
-        "versions": versions("codectk-sgc", "codectk-labels", "pyiqa", "open_clip_torch"),
     }
-    with atomic_write(f"{a.out}.json") as out:
-        out.write((to_json(report, indent=1) + "\n").encode())
+    save(
+        f"{a.out}.json",
+        report,
+        [shot.pixels for shot in shots],
+        more=("codectk-sgc", "codectk-labels", "pyiqa", "open_clip_torch"),
+    )
     for line in rows:
         print(line)
-
-
-if __name__ == "__main__":
-    main()

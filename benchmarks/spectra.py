@@ -1,7 +1,7 @@
 """How much of the fine structure survives? Radial power spectra of decoded pictures, relative to the originals.
 
     codectk eval KODAK --codec egic --weights a.safetensors=A --weights b.safetensors=B --qualities 50 --keep kept/
-    python benchmarks/spectra.py --pictures KODAK --decoded OASIS-C=kept/A PatchGAN=kept/B --suffix=-q50 --out spectra
+    python -m benchmarks spectra --pictures KODAK --decoded OASIS-C=kept/A PatchGAN=kept/B --suffix=-q50 --out spectra
 
 0 dB means as much power as the original has at that spatial frequency: blur falls below it, invented grain rises above.
 Writes OUT.png and OUT.svg.
@@ -18,6 +18,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
+from benchmarks.common import options
 from codectk.picture.read import read_picture
 
 BINS = 64
@@ -43,13 +44,11 @@ def relative(originals: list[Path], folder: Path, suffix: str) -> np.ndarray:
     return np.mean(ratios, 0)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=Path, required=True)
-    parser.add_argument("--decoded", nargs="+", required=True, metavar="LABEL=FOLDER")
-    parser.add_argument("--suffix", default="", help="between a picture's name and .png in these folders")
-    parser.add_argument("--out", type=Path, required=True)
-    a = parser.parse_args()
+def arguments(parser: argparse.ArgumentParser) -> None:
+    options(parser, "--pictures", "--decoded", "--suffix", "--out")
+
+
+def main(a: argparse.Namespace) -> None:
     originals = sorted(a.pictures.glob("*.png"))
     frequency = (np.arange(BINS) + 0.5) / (2 * BINS)
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
@@ -66,7 +65,3 @@ def main() -> None:
     axes.legend(frameon=False)
     for suffix in (".png", ".svg"):
         figure.savefig(a.out.with_suffix(suffix), dpi=120)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""The scripts of benchmarks/ import each other by name, as they do when one is run."""
+"""The benchmarks are a package beside the tests, found from the repository's root."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def benchmarks_on_the_path(monkeypatch):
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))

@@ -32,19 +32,19 @@ def weights(tmp_path_factory):
 
 @pytest.fixture
 def shot():
-    from sgc_pictures import Shot
+    from benchmarks.sgc_pictures import Shot
 
     return Shot("scene", scene(70, 70))
 
 
 def painter(weights, keep=None):
-    from sgc_painting import Painter, load_codec
+    from benchmarks.sgc_painting import Painter, load_codec
 
     return Painter(load_codec(str(weights)), keep)
 
 
 def test_squares_are_the_middle_and_not_enlarged(tmp_path):
-    from sgc_pictures import square
+    from benchmarks.sgc_pictures import square
 
     pixels = np.zeros((40, 100, 3), np.uint8)
     pixels[:, 30:70] = 255
@@ -55,7 +55,7 @@ def test_squares_are_the_middle_and_not_enlarged(tmp_path):
 
 
 def test_the_pictures_are_by_name_and_the_portrait_is_a_stranger(tmp_path):
-    from sgc_pictures import KODAK, PORTRAIT, outdoors, strangers
+    from benchmarks.sgc_pictures import KODAK, PORTRAIT, outdoors, strangers
 
     for folder, names in (("kept", ["zebra", "alp"]), ("kodak", [f"kodim{n:02d}" for n in range(1, 25)])):
         (tmp_path / folder).mkdir()
@@ -69,7 +69,7 @@ def test_the_pictures_are_by_name_and_the_portrait_is_a_stranger(tmp_path):
 
 
 def test_a_file_is_painted_as_the_codec_paints_it(weights, shot):
-    from sgc_painting import Setting, fitted
+    from benchmarks.sgc_painting import Setting, fitted
 
     codec = painter(weights)
     coded = codec.coded(shot)
@@ -96,8 +96,8 @@ def test_painted_pictures_are_kept_by_weights_and_setting(weights, shot, tmp_pat
 
 
 def test_no_two_ablations_share_a_folder():
-    from sgc_painting import Setting
-    from sgc_quality import variants
+    from benchmarks.sgc_painting import Setting
+    from benchmarks.sgc_quality import variants
 
     settings = variants(Setting(20, 0.7, 2.0))
     assert len({setting.folder for setting in settings.values()}) == len(settings)
@@ -106,15 +106,15 @@ def test_no_two_ablations_share_a_folder():
 
 
 def test_pictures_of_an_ablation_are_spread_evenly(shot):
-    from sgc_pictures import Shot
-    from sgc_quality import some
+    from benchmarks.sgc_pictures import Shot
+    from benchmarks.sgc_quality import some
 
     shots = [Shot(str(n), shot.pixels) for n in range(10)]
     assert [one.name for one in some(shots, 4)] == ["0", "3", "6", "9"] and some(shots, 99) == shots
 
 
 def test_color_error_is_in_parts_of_the_range():
-    from sgc_scores import color_error
+    from benchmarks.sgc_scores import color_error
 
     grey = np.full((64, 64, 3), 100, np.uint8)
     other = grey.copy()
@@ -124,7 +124,7 @@ def test_color_error_is_in_parts_of_the_range():
 
 
 def test_what_the_file_says_is_compared_in_cells():
-    from sgc_scores import file_agreement
+    from benchmarks.sgc_scores import file_agreement
 
     wanted = np.full((40, 32), 1)  # the third row of cells is half a cell
     wanted[:16] = 5
@@ -145,7 +145,7 @@ def found(chance: float = 0.2):
 
 
 def test_a_table_has_means_and_paired_differences():
-    from sgc_report import quality
+    from benchmarks.sgc_report import quality
 
     text = quality(found())
     assert "| SGC | 201 | 203 | 0.1000 | 0.500 | 123.5 | 0.031 ± 0.002 |" in text
@@ -154,7 +154,7 @@ def test_a_table_has_means_and_paired_differences():
 
 
 def test_a_page_is_filled_between_its_marks():
-    from sgc_report import filled
+    from benchmarks.sgc_report import filled
 
     page = "before\n<!-- times -->\nold\n<!-- end of times -->\nafter\n"
     assert filled(page, "times", "new\n") == "before\n<!-- times -->\n\nnew\n\n<!-- end of times -->\nafter\n"
@@ -166,7 +166,7 @@ def test_a_page_is_filled_between_its_marks():
 def test_the_page_in_the_docs_has_a_place_for_everything():
     from pathlib import Path
 
-    from sgc_report import PARTS, filled
+    from benchmarks.sgc_report import PARTS, filled
 
     text = (Path(__file__).parents[2] / "docs" / "sgc-quality.md").read_text("utf-8")
     for part in PARTS:
@@ -174,7 +174,7 @@ def test_the_page_in_the_docs_has_a_place_for_everything():
 
 
 def test_sheets_stay_small(tmp_path, capsys):
-    from sgc_sheets import LIMIT, drawn, save
+    from benchmarks.sgc_sheets import LIMIT, drawn, save
 
     noise = np.random.default_rng(0).integers(0, 256, (600, 600, 3), dtype=np.uint8)
     sheet = drawn([[("one", noise), ("two", noise)]] * 3, 500, across=3, legend=True)

@@ -14,7 +14,17 @@ from PIL import Image
 from codectk.base.errors import OutputError, UsageError
 from codectk.eval.curves import Curve, Point
 from codectk.eval.rd_plot import rd_plot
-from codectk.eval.side_by_side import Panel, detail_box, entry, references_at_size, sheet, side_by_side, table, to_png
+from codectk.eval.side_by_side import (
+    Panel,
+    detail_box,
+    entry,
+    grid,
+    references_at_size,
+    sheet,
+    side_by_side,
+    table,
+    to_png,
+)
 
 OWN_RED = (209, 56, 44)
 
@@ -168,3 +178,12 @@ def test_a_tiny_picture_has_an_entry_and_a_sheet(photo: Callable[..., np.ndarray
     own = entry("mine", source, bytes(30), source, 0, 0)
     assert own.ms_ssim is None
     assert sheet(source, [own]).width > 0
+
+
+def test_a_grid_has_a_caption_above_each_picture() -> None:
+    red, blue = (np.full((40, 60, 3), color, np.uint8) for color in ((200, 0, 0), (0, 0, 200)))
+    sheet = np.asarray(grid([[("one", red), ("two", blue)], [("three", blue)]], gap=6, head=20, size=12))
+    assert sheet.shape == (2 * 60, 2 * 66 - 6, 3)
+    assert (sheet[20:60, :60] == (200, 0, 0)).all() and (sheet[20:60, 66:] == (0, 0, 200)).all()
+    assert (sheet[80:, :60] == (0, 0, 200)).all() and (sheet[60:, 66:] == 255).all()
+    assert sheet[:20, :60].min() < 100 and (sheet[:20, 60:66] == 255).all()

@@ -97,6 +97,30 @@ def side_by_side(panels: Sequence[Panel], crop: Box | None = None, zoom: int = 3
     return sheet
 
 
+def grid(rows: Sequence[Sequence[tuple[str, Pixels]]], *, gap: int = 6, head: int = 26, size: int = 15) -> Image.Image:
+    """Pictures of one size in rows, each under a line of text.
+
+    Args:
+        rows: of each picture its caption and uint8 (H, W, 3) RGB.
+        gap: between columns, in pixels.
+        head: height of a caption.
+        size: of its font.
+
+    Returns:
+        RGB picture.
+    """
+    height, width = rows[0][0][1].shape[:2]
+    columns = max(map(len, rows))
+    sheet = Image.new("RGB", (columns * (width + gap) - gap, len(rows) * (height + head)), _PAPER)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size)
+    for y, row in enumerate(rows):
+        for x, (caption, pixels) in enumerate(row):
+            left, top = x * (width + gap), y * (height + head)
+            draw.text((left + 2, top + (head - size) // 2 - 1), caption, _INK, font)
+            sheet.paste(Image.fromarray(np.ascontiguousarray(pixels)), (left, top + head))
+    return sheet
+
+
 def detail_box(pixels: Pixels, width: int, height: int) -> Box:
     """The box with the most detail: the largest sum of absolute differences between neighbors.
 

@@ -1,4 +1,4 @@
-"""What benchmarks/ablation.py concludes from measurements, and what it measures."""
+"""What python -m benchmarks ablation concludes from measurements, and what it measures."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ from codectk_segpic.network import build
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 if not BENCHMARKS.is_dir():
     pytest.skip("the benchmarks are in the repository only", allow_module_level=True)
-sys.path.insert(0, str(BENCHMARKS))
+sys.path.insert(0, str(BENCHMARKS.parent))
 
-import ablation_effects  # noqa: E402
-import ablation_tiles  # noqa: E402
+from benchmarks import ablation_effects, ablation_tiles  # noqa: E402
 
 TINY = {"mid": [8, 16], "latent": 16, "slices": [8, 8], "heads": 2, "hyper": 8, "tail": 6}
 
