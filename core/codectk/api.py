@@ -78,6 +78,8 @@ def encode(
     check(codec=codec, device=device, engine=engine, weights=weights, keep_icc=keep_icc)
     # The pictures first: a wrong path should not cost the seconds that a codec takes to load.
     read, several = pictures(image, keep_icc=keep_icc, keep=keep)
+    if options.get("effort") and engine == "auto":
+        engine = "torch"  # the others have no gradients
     handle = load(codec, device=device, engine=engine, weights=weights)
     made = handle.encode(read if several else read[0], **options)
     if kept := keep_used(codec, weights):

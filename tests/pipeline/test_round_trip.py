@@ -74,11 +74,11 @@ def spied(ready: Codec, **card_knobs: Knob) -> tuple[Codec, dict[str, Any]]:
 
 
 def test_both_ends_see_the_padded_size_and_the_same_coded_knobs(ready):
-    effort = Knob("effort", "encoder", "int", 0, 9, 3)
-    codec, seen = spied(ready, effort=effort)
-    data = codec.encode(PICTURE, quality=33.33777, effort=7)
-    assert seen["prepare"] == {"effort": 7}
-    assert seen["analysis"] == (32, 48, {"quality": 33.34, "effort": 7})
+    care = Knob("care", "encoder", "int", 0, 9, 3)
+    codec, seen = spied(ready, care=care)
+    data = codec.encode(PICTURE, quality=33.33777, care=7)
+    assert seen["prepare"] == {"care": 7}
+    assert seen["analysis"] == (32, 48, {"quality": 33.34, "care": 7})
     assert seen["entropy_model"] == (32, 48, {"quality": 33.34})
     seen.clear()
     codec.decode_picture(read(data), deblock=0.25)
@@ -254,9 +254,9 @@ def test_a_synthesis_that_breaks_its_contract_is_named(ready, painted, sentence)
 def test_an_entropy_model_that_needs_an_uncoded_knob_fails_at_the_encoder(ready):
     class Peeks(Spy):
         def code(self, coder: Any, values: Any, ctx: Context) -> Any:
-            return self._inner.code(coder, values, Context(ctx.height, ctx.width, {"q": ctx.knobs["effort"]}))
+            return self._inner.code(coder, values, Context(ctx.height, ctx.width, {"q": ctx.knobs["care"]}))
 
-    card = replace(ready.card, knobs={**ready.card.knobs, "effort": Knob("effort", "encoder", "int", 0, 9, 3)})
+    card = replace(ready.card, knobs={**ready.card.knobs, "care": Knob("care", "encoder", "int", 0, 9, 3)})
     peeking = replace(ready.stages, entropy_model=Peeks(ready.stages.entropy_model, {}, ""))
-    with pytest.raises(KeyError, match="effort"):
+    with pytest.raises(KeyError, match="care"):
         Codec(peeking, card, ready.distribution).encode(PICTURE)

@@ -12,7 +12,7 @@ from codectk.base.errors import TargetError, UsageError
 from codectk.picture.read import read_picture
 from codectk.pipeline.encode import Encoding
 from codectk.pipeline.load import load
-from codectk.pipeline.search import MAX_ENCODES, encode_to_target
+from codectk.pipeline.search import MAX_ENCODES, MAX_REFINED, encode_to_target
 from codectk.spec.card import Knob
 from codectk.testing.pictures import scene
 
@@ -21,6 +21,8 @@ QUALITY = Knob("quality", "encoder", "float", 0.0, 100.0, 50.0, coded=True, rate
 
 class Curve:
     """Stands for an encoding: makes files of the size that a curve says, and counts them."""
+
+    effort = 0
 
     def __init__(self, curve, knob=QUALITY, start=None):
         card = SimpleNamespace(rate_knob=knob)
@@ -31,6 +33,18 @@ class Curve:
     def file(self, rate):
         self.tried.append(rate)
         return bytes(round(self.curve(rate)))
+
+
+class Harder(Curve):
+    """The same with effort, which saves a part of the bytes, and takes long."""
+
+    effort = 3
+
+    def plain(self):
+        return Curve(self.curve)
+
+    def file(self, rate):
+        return super().file(rate)[::-1][: round(0.93 * self.curve(rate))]
 
 
 CURVES = {
@@ -51,6 +65,24 @@ def test_targets_within_reach_are_met(name, place, strict):
     size = len(encode_to_target(encoding, target, strict=strict))
     assert 0.98 * target <= size <= target * (1 if strict else 1.02)
     assert len(encoding.tried) == len(set(encoding.tried)) <= MAX_ENCODES
+
+
+@pytest.mark.parametrize("name", CURVES)
+@pytest.mark.parametrize("place", [3, 30, 60])
+@pytest.mark.parametrize("strict", [False, True])
+def test_targets_are_met_with_effort_in_few_files(name, place, strict):
+    encoding = Harder(CURVES[name])
+    target = CURVES[name](place)
+    size = len(encode_to_target(encoding, target, strict=strict))
+    assert 0.97 * target <= size <= target * (1 if strict else 1.03)
+    assert len(encoding.tried) <= MAX_REFINED
+
+
+def test_a_target_that_only_files_without_effort_reach():
+    encoding = Harder(lambda q: 1000 + 10 * q)
+    assert len(encode_to_target(encoding, 1980)) == round(0.93 * 2000)
+    with pytest.raises(TargetError):
+        encode_to_target(encoding, 5000)
 
 
 def test_a_target_between_coarse_steps_gets_the_nearest_or_the_one_below():

@@ -45,6 +45,16 @@ SUFFIX = ".ctk"
     metavar="N",
     help="Paint with N seeds and keep the most faithful picture, for codecs that have a seed.",
 )
+@click.option(
+    "--effort",
+    type=click.IntRange(0, 9),
+    default=0,
+    show_default=True,
+    help="Look longer for a better file, for codecs that can: 7 saves 5 to 7 % of the bytes in minutes.",
+)
+@click.option(
+    "--importance", metavar="MASK.png", help="With --effort: a picture of the same size, white where errors matter."
+)
 @click.option("--keep-icc", is_flag=True, help="Keep the color profile instead of converting to sRGB.")
 @click.option("--keep", default="", metavar="KINDS", help="Keep metadata: exif, xmp and icc, such as exif,xmp.")
 @click.option("--aligned", is_flag=True, help="The picture is framed already; for codecs that align pictures.")
@@ -66,6 +76,8 @@ def command(
     target_bytes: float | None,
     strict: bool,
     best_of: int | None,
+    effort: int,
+    importance: str | None,
     keep_icc: bool,
     keep: str,
     aligned: bool,
@@ -94,7 +106,7 @@ def command(
     if best_of is not None:
         seed_knob(card)
     jobs = batch.plan(
-        sources, output, SUFFIX, Outputs(name for name in (codec, weights) if name and Path(name).is_file())
+        sources, output, SUFFIX, Outputs(name for name in (codec, weights, importance) if name and Path(name).is_file())
     )
     for job in jobs:
         if not job.to_stdout and job.target.suffix.lower() != SUFFIX:
@@ -104,6 +116,8 @@ def command(
         "weights": weights,
         "strict": strict,
         "best_of": best_of,
+        "effort": effort,
+        "importance": importance,
         "aligned": aligned,
         "strict_domain": strict_domain,
         "device": device,

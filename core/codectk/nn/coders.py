@@ -42,13 +42,17 @@ class Meter(ValueCoder):
             raise ValueError("a Meter has nothing to decode from")
         self._check_open()
         seen = torch.round(value) if self.generators is None else value + self._noise(value)
-        bits = prior.bits(seen, index).flatten(1).sum(1)
+        self._add(prior.bits(seen, index), prior)
+        symbols = round_ste(value)
+        return symbols if bound is None else clamp_ste(symbols, -bound, bound)
+
+    def _add(self, bits: Tensor, prior: Prior) -> None:
+        """Take in the bits of an array."""
+        bits = bits.flatten(1).sum(1)
         if self.generators is not None:
             bits = bits * prior.crop_share
         self.by_layer[-1] = self.by_layer[-1] + bits
         self.by_label[prior.label] = self.by_label.get(prior.label, 0.0) + float(bits.detach().mean())
-        symbols = round_ste(value)
-        return symbols if bound is None else clamp_ste(symbols, -bound, bound)
 
     def _noise(self, value: Tensor) -> Tensor:
         assert self.generators is not None

@@ -194,9 +194,13 @@ class ExactTable(nn.Module):
         if self.from_bits != self.in_bits:
             x = round_ste(x * 2.0 ** (self.in_bits - self.from_bits))
         x = clamp_ste(x, -self.in_max, self.in_max)
-        if self.table is not None:
-            return self.table[(x + self.in_max).long()]
-        return self._computed(x)
+        if self.table is None:
+            return self._computed(x)
+        stored = self.table[(x.detach().round() + self.in_max).long()]
+        if not x.requires_grad:
+            return stored
+        near = self._computed(x)  # for its gradient; also at values between integers
+        return near + (stored - near).detach()
 
     def _computed(self, x: Tensor) -> Tensor:
         return round_ste(self.function(x * 2.0**-self.in_bits) * 2.0**self.out_bits)

@@ -67,7 +67,16 @@ def _codec(path: Path, sha256: str, build: Build, device: str) -> Stages:
         move(network, device)
         network.to(memory_format=torch.channels_last)
         stages: Stages = network.codec(sha256, device)  # type: ignore[operator]
-    return replace(stages, network=network)
+    return replace(stages, network=network, training=_training(path))
+
+
+def _training(path: Path) -> Mapping[str, Any]:
+    """The recipe in a file's metadata, or nothing."""
+    try:
+        told = json.loads(read_metadata(path).get("recipe", "{}"))
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def _network(path: Path, build: Build) -> nn.Module:

@@ -17,6 +17,7 @@ from codectk.bitstream.layers import read_source
 from codectk.bitstream.reader import Container, TiledFile
 from codectk.picture.convert import to_float
 from codectk.pipeline import decode, program, sources
+from codectk.pipeline import effort as effort_room
 from codectk.pipeline.domain import lossless_is_smaller
 from codectk.pipeline.encode import Encoding
 from codectk.pipeline.goal import Goal
@@ -84,6 +85,8 @@ class Codec:
         target_bytes: float | None = None,
         strict: bool = False,
         best_of: int | None = None,
+        effort: int = 0,
+        importance: Any = None,
         keep_icc: bool = False,
         keep: str | Iterable[str] = (),
         aligned: bool = False,
@@ -97,11 +100,11 @@ class Codec:
             image: path, bytes of a picture file, PIL image, numpy uint8 (H, W, 3) or (H, W), or a `Picture`; or a
                 list of these; or a batch, floating (B, 3, H, W) RGB in [0, 1] (torch or numpy), which is rounded to
                 steps of 1/255. The files of several pictures are those of each alone, to the byte.
-            target_bpp: wanted size of the whole file in bits per pixel; the rate knob is searched.
-            target_bytes: the same in bytes.
+            target_bpp, target_bytes: wanted size of the whole file, for which the rate knob is searched.
             strict: with a target, never go above it.
-            best_of: for codecs that paint from a seed: try so many, beginning with the one given, and write the one
-                that comes closest to the picture. Each try takes as long as decoding.
+            best_of: for codecs that paint from a seed: paint with so many from the one given on, and keep the closest.
+            effort: 0 to 9, how long to look for a better file, which is never worse than that of 0.
+            importance: with an effort, a picture as for `image` of the same size, white where errors count in full.
             keep_icc: keep the picture's color profile instead of converting to sRGB.
             keep: of the picture's metadata what the file shall carry: "exif", "xmp" and "icc", such as "exif,xmp".
             aligned: the picture is framed already as a codec that aligns pictures wants it.
@@ -115,18 +118,18 @@ class Codec:
         Raises:
             InputError: a picture cannot be read or is of an unsupported kind, or cannot be aligned.
             DomainError: a picture is not of the codec's domain, with `strict_domain`.
-            UsageError: a knob is unknown or out of range, arguments contradict each other, or the codec has no seeds
-                to choose from.
-            TargetError: the target is out of reach for a picture.
-            ContractError: the codec's stages broke their contract.
+            UsageError: a knob is unknown or out of range, arguments contradict each other, or the codec cannot do it.
+            TargetError, ContractError: the target is out of reach; the codec's stages broke their contract.
         """
         check(keep_icc=keep_icc, aligned=aligned, strict_domain=strict_domain, progress=progress)
         wanted = Goal(target_bpp, target_bytes, strict, best_of)
         wanted.check(self, knobs)
+        weights = effort_room.check(self, effort, importance)
         pictures, several = sources.pictures(image, keep_icc=keep_icc, keep=keep)
 
         def file(picture: Picture) -> bytes:
-            encoding = Encoding(self, picture, knobs, aligned=aligned, strict_domain=strict_domain, once=wanted.once)
+            how = {"aligned": aligned, "strict_domain": strict_domain, "once": wanted.once, "effort": effort}
+            encoding = Encoding(self, picture, knobs, importance=weights, **how)
             made = wanted.file(encoding, progress)
             if (remark := lossless_is_smaller(encoding.picture, len(made))) is not None:
                 warnings.warn(CodectkWarning(remark), stacklevel=3)

@@ -8,34 +8,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from codectk.base import limits
 from codectk.base.errors import (
-    CodectkWarning,
     ContractError,
     DomainError,
     DomainWarning,
-    InputError,
     UsageError,
 )
 from codectk.base.progress import report
 from codectk.base.types import Context, Picture
-from codectk.bitstream.chunk import ALPHA, EXIF, ICC, LATENTS, TILES, XMP, Chunk
+from codectk.bitstream.chunk import LATENTS, TILES, Chunk
 from codectk.bitstream.header import Header
 from codectk.bitstream.knobs import quantize_knob
-from codectk.bitstream.metadata import pack_metadata
 from codectk.bitstream.tiles import Box, Tiling
 from codectk.bitstream.writer import write
 from codectk.coding.coder import Encoder, Meter
-from codectk.picture.alpha import encode_alpha
 from codectk.picture.convert import floats
 from codectk.picture.pad import pad
 from codectk.picture.tiles import plan
-from codectk.pipeline import program
+from codectk.pipeline import effort as effort_room
+from codectk.pipeline import program, sources
 from codectk.pipeline.domain import unlike_training
 from codectk.spec.card import Knob, Number, resolve_knobs
-from codectk.spec.stages import Stages, SymbolCoder
+from codectk.spec.stages import SymbolCoder
 
 if TYPE_CHECKING:
     from codectk.pipeline.codec import Codec
@@ -46,11 +40,13 @@ class Piece:
     """A picture, or one of its tiles, after the part of the analysis that no rate changes.
 
     Attributes:
+        box: where it lies in the picture.
         prepared: what the analysis made.
         ctx: size in pixels after padding, and the knobs that the analysis saw.
         remark: why it lies outside the codec's domain, or None.
     """
 
+    box: Box
     prepared: program.Prepared
     ctx: Context
     remark: str | None
@@ -69,10 +65,13 @@ class Encoding:
         aligned: the picture is framed already as a codec that aligns pictures wants it.
         strict_domain: refuse a picture outside the codec's domain instead of warning.
         once: only one file will be made.
+        effort: 0 takes the values that the analysis makes; up to 9, better ones are looked for.
+        importance: of the picture's size: how much errors count, 0 little, 255 in full; grey.
 
     Attributes:
         picture: what the file describes: the picture given, or what the codec's alignment made of it.
         grid: how it is cut into tiles; None for one piece.
+        boxes: the tiles, or the whole picture.
 
     Raises:
         UsageError: a knob is unknown or out of range, or the codec neither aligns nor judges where that was asked for.
@@ -89,6 +88,8 @@ class Encoding:
         aligned: bool = False,
         strict_domain: bool = False,
         once: bool = False,
+        effort: int = 0,
+        importance: Picture | None = None,
     ) -> None:
         self.codec = codec
         stages, card = codec.stages, codec.card
@@ -97,12 +98,14 @@ class Encoding:
         self._knobs = resolve_knobs(card, knobs or {}, "encoder")
         if strict_domain and stages.can.judge is None and card.fidelity is None:
             raise UsageError(f"Codec '{stages.id}' cannot tell whether a picture is of its domain.")
-        self.picture = picture = _framed(stages, picture, aligned=aligned)
-        self._metadata = _metadata(picture)
+        self.effort = effort
+        self.picture = picture = sources.framed(stages, picture, aligned=aligned)
+        self.importance = None if importance is None else effort_room.weights(importance, picture)
+        self._metadata = sources.metadata(picture)
         tile = codec.card.tile
         self.grid = None if tile is None else plan(picture.width, picture.height, tile, stages.stride)
         whole = [Box(0, 0, picture.width, picture.height)]
-        self._boxes = whole if self.grid is None else self.grid.boxes(picture.width, picture.height)
+        self.boxes = whole if self.grid is None else self.grid.boxes(picture.width, picture.height)
         self._strict_domain, self._once = strict_domain, once and self.grid is not None
         self._kept: dict[Box, Piece] = {}
         if self.grid is None:
@@ -118,14 +121,13 @@ class Encoding:
         payloads: list[bytes] = []
         remarks = []
         for piece in self._pieces():
-            encoder = Encoder()
-            _, coded = self._code(piece, encoder, rate)
-            layers = encoder.finish()
-            if len(layers) > 1 and not stages.can.layer:
-                raise ContractError(f"Codec '{stages.id}' codes layers, but does not say that it is layered.")
-            payloads += layers
+            values, coded = self._values(piece, rate)
+            if self.effort:
+                payloads += effort_room.refined(self, piece, values, coded)
+            else:
+                payloads += self.written(piece, values, coded)[0]
+                report(len(remarks) + 1, len(self.boxes))
             remarks.append(piece.remark)
-            report(len(remarks), len(self._boxes))
         tiling = []
         if self.grid is not None:
             self._judge(remarks)
@@ -142,6 +144,12 @@ class Encoding:
             needs=codec.needs,
         )
         return write(header, [*self._metadata, *tiling, *(Chunk.of(LATENTS, payload) for payload in payloads)])
+
+    def plain(self) -> Encoding:
+        """The same picture, prepared already, without effort."""
+        other = copy.copy(self)
+        other.effort = 0
+        return other
 
     def advising(self, name: str, value: Number) -> Encoding:
         """The same picture, prepared already, with other advice to the decoder.
@@ -170,7 +178,7 @@ class Encoding:
         """
         if self.grid is not None:
             raise UsageError(
-                f"The picture is coded in {len(self._boxes)} tiles, each with latents of its own; ask this of a "
+                f"The picture is coded in {len(self.boxes)} tiles, each with latents of its own; ask this of a "
                 f"picture of at most {self.codec.card.tile} pixels a side."
             )
         (piece,) = self._pieces()
@@ -210,6 +218,11 @@ class Encoding:
     def _code(
         self, piece: Piece, coder: SymbolCoder, rate: Number | None
     ) -> tuple[Mapping[str, Any], dict[str, Number]]:
+        values, coded = self._values(piece, rate)
+        return self._coded(piece, coder, values, coded), coded
+
+    def _values(self, piece: Piece, rate: Number | None) -> tuple[Mapping[str, Any], dict[str, Number]]:
+        """What the analysis makes, and the knobs that the file carries."""
         card, stages = self.codec.card, self.codec.stages
         knobs = dict(self._knobs)
         if rate is not None and card.rate_knob is not None:
@@ -217,13 +230,30 @@ class Encoding:
         settled = {name: _settle(card.knobs[name], value) for name, value in knobs.items()}
         coded = {name: value for name, value in settled.items() if card.knobs[name].coded}
         with stages.backend.guard():
-            values = program.finish(stages, piece.prepared, replace(piece.ctx, knobs=settled))
+            return program.finish(stages, piece.prepared, replace(piece.ctx, knobs=settled)), coded
+
+    def _coded(
+        self, piece: Piece, coder: SymbolCoder, values: Mapping[str, Any], coded: Mapping[str, Number]
+    ) -> Mapping[str, Any]:
+        stages = self.codec.stages
+        with stages.backend.guard():
             # The coding program sees what the decoder will see, so a forgotten `coded = true` fails here, not there.
-            return program.code(stages, coder, values, replace(piece.ctx, knobs=coded)), coded
+            return program.code(stages, coder, values, replace(piece.ctx, knobs=coded))
+
+    def written(
+        self, piece: Piece, values: Mapping[str, Any], coded: Mapping[str, Number]
+    ) -> tuple[Sequence[bytes], Mapping[str, Any]]:
+        """The payloads of some values, and the latents as both ends know them."""
+        encoder, stages = Encoder(), self.codec.stages
+        latents = self._coded(piece, encoder, values, coded)
+        layers = encoder.finish()
+        if len(layers) > 1 and not stages.can.layer:
+            raise ContractError(f"Codec '{stages.id}' codes layers, but does not say that it is layered.")
+        return layers, latents
 
     def _pieces(self) -> Iterator[Piece]:
         """The picture or its tiles, prepared; again only where that was not kept."""
-        for box in self._boxes:
+        for box in self.boxes:
             piece = self._kept.get(box)
             if piece is None:
                 piece = self._prepare(box)
@@ -245,7 +275,7 @@ class Encoding:
             remark = program.outside(stages, prepared, ctx)
         if remark is None:
             remark = unlike_training(self.codec, self.picture.pixels[rows, columns])
-        return Piece(prepared, ctx, remark)
+        return Piece(box, prepared, ctx, remark)
 
     def _judge(self, remarks: Sequence[str | None]) -> None:
         """Say that the picture is outside the codec's domain where more than half of its pieces are."""
@@ -257,44 +287,6 @@ class Encoding:
         warnings.warn(DomainWarning(found[0]), stacklevel=3)
 
 
-def _framed(stages: Stages, picture: Picture, *, aligned: bool) -> Picture:
-    """The picture that a file describes: framed by the codec if it frames pictures, unless that was done already."""
-    align = stages.can.align
-    if align is None:
-        if aligned:
-            raise UsageError(f"Codec '{stages.id}' takes pictures as they are; there is no alignment to skip.")
-        return picture
-    if aligned:
-        return picture
-    with stages.backend.guard():
-        pixels = align(picture.pixels)
-    if not (isinstance(pixels, np.ndarray) and pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3):
-        raise ContractError(f"Codec '{stages.id}' framed a picture as something else than uint8 (h, w, 3).")
-    if pixels is picture.pixels:
-        return picture
-    if picture.alpha is not None:
-        # Where a pixel came from is known to the codec alone, so the plane cannot follow.
-        warnings.warn(CodectkWarning("The picture's alpha was dropped, for the codec reframed it."), stacklevel=2)
-    return replace(picture, pixels=np.ascontiguousarray(pixels), alpha=None, deep=None)
-
-
 def _settle(knob: Knob, value: Number) -> Number:
     """The value as both ends will know it: what the file can carry, in the knob's own type."""
     return knob.convert(quantize_knob(knob.name, value)) if knob.coded else knob.convert(value)
-
-
-def _metadata(picture: Picture) -> list[Chunk]:
-    chunks = []
-    if picture.alpha is not None:
-        chunks.append(Chunk.of(ALPHA, encode_alpha(picture.alpha)))
-    kept = (("color profile", ICC, picture.icc), ("EXIF data", EXIF, picture.exif), ("XMP packet", XMP, picture.xmp))
-    for what, tag, data in kept:
-        if data is None:
-            continue
-        if len(data) > limits.MAX_METADATA_BYTES:
-            raise InputError(
-                f"The {what} has {len(data)} bytes, more than the {limits.MAX_METADATA_BYTES} a file may hold; encode "
-                "without keeping it."
-            )
-        chunks.append(Chunk.of(tag, data if tag == ICC else pack_metadata(data)))
-    return chunks

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 
 from codectk.base.errors import TargetError, UsageError
-from codectk.base.progress import Progress, silent
+from codectk.base.progress import Progress, reporting, silent
 from codectk.bitstream.knobs import quantize_knob
 from codectk.pipeline.encode import Encoding
 from codectk.spec.card import Knob, Number
 
 MAX_ENCODES = 8
 """Most complete files made in one search."""
+
+MAX_REFINED = 3
+"""Most files in one search that are made with effort."""
 
 TOLERANCE = 0.02
 """How far from the target, as a fraction of it, a file may be to end the search."""
@@ -47,7 +50,38 @@ def encode_to_target(
         raise UsageError(f"Codec '{encoding.codec.stages.id}' has no rate knob, so a size cannot be asked of it.")
     if not (math.isfinite(target_bytes) and target_bytes > 0):
         raise UsageError(f"A target size must be a positive number of bytes, not {target_bytes}.")
-    return _Search(encoding, knob, target_bytes, strict, progress).run(start)
+    if encoding.effort == 0:
+        return _Search(encoding, knob, target_bytes, strict, progress).run(start)[0]
+    return _refined_to_target(encoding, knob, target_bytes, strict, progress)
+
+
+def _refined_to_target(encoding: Encoding, knob: Knob, target: float, strict: bool, progress: Progress) -> bytes:
+    """Search with plain files, which are quick, for one that is of the wanted size once it is refined.
+
+    How much smaller a file becomes with effort is learned from the first ones, of which there are at most
+    `MAX_REFINED`.
+    """
+    plain, start = encoding.plain(), encoding.rate
+    assert start is not None
+    left = 1.0
+    refined: list[bytes] = []
+    while len(refined) < MAX_REFINED:
+        try:
+            before, start = _Search(plain, knob, target / left, strict, progress).run(start)
+        except TargetError:
+            if not refined:
+                raise
+            break
+        with reporting(progress):
+            refined.append(encoding.file(start))
+        size = len(refined[-1])
+        if target * (1 - TOLERANCE) <= size <= target * (1 if strict else 1 + TOLERANCE):
+            return refined[-1]
+        left = size / len(before)
+    allowed = [data for data in refined if len(data) <= target or not strict]
+    if not allowed:
+        return _Search(plain, knob, target, strict, progress).run(start)[0]
+    return min(allowed, key=lambda data: abs(math.log(len(data) / target)))
 
 
 class _Search:
@@ -60,8 +94,12 @@ class _Search:
         self._aim = target * (1 - TOLERANCE / 2) if strict else target
         self._files: dict[Number, bytes] = {}
 
-    def run(self, start: Number) -> bytes:
-        start = self._settle(start)
+    def run(self, start: Number) -> tuple[bytes, Number]:
+        """The file, and its value of the knob."""
+        data = self._found(self._settle(start))
+        return data, next(value for value, file in self._files.items() if file is data)
+
+    def _found(self, start: Number) -> bytes:
         if self._try(start):
             return self._best()
         end = self._settle(self._knob.maximum if self._gap(start) < 0 else self._knob.minimum)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from codectk.base.errors import InputError
+from codectk.base import limits
+from codectk.base.errors import CodectkWarning, ContractError, InputError, UsageError
 from codectk.base.types import Picture
+from codectk.bitstream.chunk import ALPHA, EXIF, ICC, XMP, Chunk
 from codectk.bitstream.header import MAGIC
+from codectk.bitstream.metadata import pack_metadata
+from codectk.picture.alpha import encode_alpha
 from codectk.picture.convert import to_uint8
 from codectk.picture.read import read_picture
+from codectk.spec.stages import Stages
 
 SUFFIX = ".ctk"
 
@@ -33,6 +40,49 @@ def pictures(image: Any, *, keep_icc: bool = False, keep: str | Iterable[str] = 
     if getattr(image, "ndim", 0) == 4:
         return _of_batch(image), True
     return [_picture(image, keep_icc, keep)], False
+
+
+def framed(stages: Stages, picture: Picture, *, aligned: bool) -> Picture:
+    """The picture that a file describes: framed by the codec if it frames pictures, unless that was done already."""
+    align = stages.can.align
+    if align is None:
+        if aligned:
+            raise UsageError(f"Codec '{stages.id}' takes pictures as they are; there is no alignment to skip.")
+        return picture
+    if aligned:
+        return picture
+    with stages.backend.guard():
+        pixels = align(picture.pixels)
+    if not (isinstance(pixels, np.ndarray) and pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3):
+        raise ContractError(f"Codec '{stages.id}' framed a picture as something else than uint8 (h, w, 3).")
+    if pixels is picture.pixels:
+        return picture
+    if picture.alpha is not None:
+        # Where a pixel came from is known to the codec alone, so the plane cannot follow.
+        warnings.warn(CodectkWarning("The picture's alpha was dropped, for the codec reframed it."), stacklevel=2)
+    return replace(picture, pixels=np.ascontiguousarray(pixels), alpha=None, deep=None)
+
+
+def metadata(picture: Picture) -> list[Chunk]:
+    """What a file carries beside the latents.
+
+    Raises:
+        InputError: a part of it is too large.
+    """
+    chunks = []
+    if picture.alpha is not None:
+        chunks.append(Chunk.of(ALPHA, encode_alpha(picture.alpha)))
+    kept = (("color profile", ICC, picture.icc), ("EXIF data", EXIF, picture.exif), ("XMP packet", XMP, picture.xmp))
+    for what, tag, data in kept:
+        if data is None:
+            continue
+        if len(data) > limits.MAX_METADATA_BYTES:
+            raise InputError(
+                f"The {what} has {len(data)} bytes, more than the {limits.MAX_METADATA_BYTES} a file may hold; encode "
+                "without keeping it."
+            )
+        chunks.append(Chunk.of(tag, data if tag == ICC else pack_metadata(data)))
+    return chunks
 
 
 def is_file(source: Any) -> bool:

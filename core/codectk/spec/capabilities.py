@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -129,11 +129,13 @@ class Refinement:
 
     Attributes:
         moves: names of the values between analysis and entropy model that may be changed.
-        distortion: weight by name of what is lowered beside the bits, such as {"mse": 1.0}.
+        distortion: weight by name of what is lowered beside the bits: {"mse": 1.0}, of pixels in 0..255.
+        knobs: values of decoder-side knobs with which the picture is painted meanwhile; the others have their defaults.
     """
 
     moves: tuple[str, ...]
     distortion: Mapping[str, float]
+    knobs: Mapping[str, float | int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -199,6 +199,7 @@ class Stages:
         layered: the entropy model calls `coder.layer`, so files may be cut after any layer.
         align: frames pictures for the codec, or None for one that takes them as they are.
         network: what owns the weights, a torch module, or None for a codec without one.
+        training: tables of the recipe by which the weights were trained, as far as their file tells.
     """
 
     id: str
@@ -215,6 +216,7 @@ class Stages:
     layered: bool = False
     align: Align | None = None
     network: Any = field(default=None, compare=False, repr=False)
+    training: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def can(self) -> Capabilities:

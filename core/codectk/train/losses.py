@@ -15,6 +15,7 @@ from codectk.metrics.lpips import load_lpips
 from codectk.metrics.ms_ssim import MS_SSIM_MIN_SIDE
 from codectk.metrics.ms_ssim_torch import ms_ssim
 from codectk.nn.quantize import clamp_ste
+from codectk.nn.tradeoff import multiplier
 from codectk.plugins import manager
 from codectk.train.settings import LossSection
 
@@ -117,12 +118,7 @@ class RateDistortion:
     def multiplier(self, quality: Tensor) -> Tensor:
         """lambda at a quality in [0, 100]."""
         s = self.section
-        span = math.log(s.high / s.low) / 100
-        exponent = quality * span
-        if s.top > 0:
-            rise = (math.log(s.top / s.low) - span * s.knee) / (100 - s.knee)
-            exponent = exponent + (quality - s.knee).clamp(min=0) * (rise - span)
-        return torch.exp(exponent).mul(s.low)
+        return multiplier(quality, s.low, s.high, s.top, s.knee)
 
     def __call__(
         self, x: Tensor, target: Tensor, bpp: Tensor, quality: Tensor, further: Tensor | None = None

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from codectk.base.types import Context
 from codectk.nn.gain import Gain
 from codectk.nn.linear import LinearAnalysis
+from codectk.spec.capabilities import Refinement
 from codectk_egic.config import Config
 from codectk_egic.program import latent_specs
 from codectk_egic.swin import Channels, PatchEmbed, down_layers
@@ -27,6 +28,7 @@ class Analysis(nn.Module):
     def __init__(self, config: Config):
         super().__init__()
         self.produces = latent_specs(config)
+        self.refinement = Refinement(("y",), {"mse": 1.0}, {"realism": 0.0})
         self.without_knobs = frozenset() if config.exact else frozenset({"quality"})
         head, ratio = config.head_dim, config.mlp_ratio
         embed = PatchEmbed(3, config.analysis[0].dim, config.embed)

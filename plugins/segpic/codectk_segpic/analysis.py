@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from codectk.base.types import Context
 from codectk.nn.gain import Gain
 from codectk.nn.linear import LinearAnalysis
+from codectk.spec.capabilities import Refinement
 from codectk_segpic import prototypes, transforms
 from codectk_segpic.config import Config
 from codectk_segpic.layers import WAM, Down
@@ -35,6 +36,7 @@ class Analysis(nn.Module):
     def __init__(self, config: Config, proto_decoder: nn.Module, rounded: Callable[[Tensor], Tensor]):
         super().__init__()
         self.produces = latent_specs(config)
+        self.refinement = Refinement(("y",), {"mse": 1.0})
         self.labels = config.labels
         self.listens: tuple[str, ...] = ()
         if config.has("regions"):
