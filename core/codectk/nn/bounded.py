@@ -26,7 +26,7 @@ class OversizeError(WeightsError):
     """A weights file asks for a network that it could not fill."""
 
 
-class Bounded(TorchDispatchMode):
+class Bounded(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Refuses tensors before they are made, once all of them together pass what a file could fill; in one thread only.
 
     Args:
@@ -37,7 +37,7 @@ class Bounded(TorchDispatchMode):
     """
 
     def __init__(self, size: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._most = self._left = SPARE + FACTOR * size
 
     def __torch_dispatch__(
