@@ -1,6 +1,6 @@
 """What one picture costs with each engine, whole processes: installed bytes, seconds, memory.
 
-    python benchmarks/engines.py kodim23.png --quality 30 --threads 1 --rounds 5
+    python -m benchmarks engines kodim23.png --quality 30 --threads 1 --rounds 5
 
 Runs of the engines alternate, so both see the same load; the smallest time of each is printed. Seconds of the processor
 tell more than those of the clock on a busy machine. Installed are the files of a codec's distribution and of all it
@@ -10,7 +10,6 @@ depends on, with the extra `torch` for that engine.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -22,6 +21,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from rich.console import Console
 from rich.table import Table
+
+from benchmarks.common import save
 
 ENGINES = ("onnx", "torch")
 
@@ -68,16 +69,16 @@ def run(command: list[str], threads: int) -> tuple[float, float, float]:
     return time.perf_counter() - started, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("picture")
     parser.add_argument("--codec", default="segpic")
     parser.add_argument("--quality", default="30")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", help="write the results to this file, too")
-    a = parser.parse_args()
 
+
+def main(a: argparse.Namespace) -> None:
     best: dict[tuple[str, str], tuple[float, ...]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for turn in range(a.rounds):
@@ -102,8 +103,4 @@ def main() -> None:
             {"engine": e, "verb": w, "seconds": t[0], "cpu": t[1], "peak_mib": t[2], "installed": sizes[e]}
             for (e, w), t in best.items()
         ]
-        Path(a.json).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
+        save(a.json, {"rows": rows}, more=(f"codectk-{a.codec}",))
