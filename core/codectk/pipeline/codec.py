@@ -269,7 +269,7 @@ class Codec:
         stages = self.stages
         meter = stages.backend.meter()
         with stages.backend.guard(gradients=True):
-            made = program.forward(stages, x, meter, Context(*x.shape[2:], values))
+            made = program.forward(stages, x, meter, Context(x.shape[2], x.shape[3], values))
         return program.Forward(made.x, made.latents, made.values, meter.bits)
 
     def close(self) -> None:

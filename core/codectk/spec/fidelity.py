@@ -32,7 +32,7 @@ def parse_fidelity(table: Table) -> Fidelity | None:
     data = table.take("fidelity", dict, {})
     if not data:
         return None
-    least, knobs, measured = (data.get(key) for key in ("least", "knobs", "measured"))
+    least, knobs, measured = (data.get(key, "") for key in ("least", "knobs", "measured"))
     right = (
         set(data) == {"least", "knobs", "measured"}
         and isinstance(least, int | float)
