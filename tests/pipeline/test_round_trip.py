@@ -108,7 +108,9 @@ def test_a_coded_decoder_knob_is_advice_that_the_decoder_may_overrule(ready):
 
 def test_the_header_says_what_the_picture_and_the_codec_are(ready):
     weighted = replace(ready, stages=replace(ready.stages, weights_hash="12345678" * 8, portable=False))
-    header = read(weighted.encode(replace(PICTURE, grey=True))).header
+    header = read(
+        weighted.encode(replace(PICTURE, pixels=np.repeat(PICTURE.pixels[..., :1], 3, axis=2), grey=True))
+    ).header
     assert (header.codec, header.distribution) == ("pocket", "codectk-pocket")
     assert (header.width, header.height) == (45, 30)
     assert header.weights == b"\x12\x34\x56\x78"
