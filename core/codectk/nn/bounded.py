@@ -26,7 +26,7 @@ class OversizeError(WeightsError):
     """A weights file asks for a network that it could not fill."""
 
 
-class Bounded(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Bounded(TorchDispatchMode):
     """Refuses tensors before they are made, once all of them together pass what a file could fill; in one thread only.
 
     Args:
@@ -37,7 +37,7 @@ class Bounded(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """
 
     def __init__(self, size: int) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._most = self._left = SPARE + FACTOR * size
 
     def __torch_dispatch__(

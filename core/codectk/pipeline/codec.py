@@ -128,7 +128,7 @@ class Codec:
         pictures, several = sources.pictures(image, keep_icc=keep_icc, keep=keep)
 
         def file(picture: Picture) -> bytes:
-            how = {"aligned": aligned, "strict_domain": strict_domain, "once": wanted.once, "effort": effort}
+            how: Any = {"aligned": aligned, "strict_domain": strict_domain, "once": wanted.once, "effort": effort}
             encoding = Encoding(self, picture, knobs, importance=weights, **how)
             made = wanted.file(encoding, progress)
             if (remark := lossless_is_smaller(encoding.picture, len(made))) is not None:

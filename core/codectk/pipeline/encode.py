@@ -119,7 +119,7 @@ class Encoding:
         """
         codec, stages = self.codec, self.codec.stages
         payloads: list[bytes] = []
-        remarks = []
+        remarks: list[str | None] = []
         for piece in self._pieces():
             values, coded = self._values(piece, rate)
             if self.effort:
