@@ -25,9 +25,6 @@ from codectk.nn.priors import FactorizedPrior, Prior
 from codectk.weights.stored import dequantized, pack_tables, table_names, unpack_tables
 
 INTEGER_TYPES = {"int_weight": np.int8, "int_bias": np.int32, "shift": np.int8, "table": np.int16}
-MAX_CELLS = 1 << 26
-"""Most cells of the rectangle that holds all tables of a prior."""
-
 Arrays = dict[str, np.ndarray]
 
 

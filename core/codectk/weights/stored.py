@@ -9,6 +9,9 @@ import numpy as np
 from codectk.base.errors import WeightsError
 from codectk.coding.tables import Tables
 
+MAX_CELLS = 1 << 26
+"""Most cells of the rectangle that holds all tables of a prior."""
+
 TABLES = "tables."
 INTEGERS = (".int_weight", ".int_bias", ".table")
 """Tensors of integer layers, which are carried in float32."""
@@ -65,12 +68,14 @@ def unpack_tables(stored: Mapping[str, np.ndarray], prior: str) -> Tables:
     """The coding tables of a prior.
 
     Raises:
-        WeightsError: they are not whole.
+        WeightsError: they are not whole, or would take more room than any codec needs.
     """
     packed, sizes, offsets = (stored[name] for name in table_names(prior))
     sizes = sizes.astype(np.int64)
     if sizes.ndim != 1 or sizes.size == 0 or sizes.min() < 1 or packed.shape != (sizes.sum(),):
         raise WeightsError("the coding tables' sizes do not add up.")
+    if sizes.size * int(sizes.max()) > MAX_CELLS:  # one long table among many short ones is a small file
+        raise WeightsError(f"the coding tables would have more than {MAX_CELLS:,} cells.")
     frequencies = np.zeros((sizes.size, int(sizes.max())), np.int32)
     frequencies[np.arange(sizes.max())[None] < sizes[:, None]] = packed
     return Tables(frequencies, sizes.astype(np.int32), offsets)
