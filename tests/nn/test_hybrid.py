@@ -171,7 +171,7 @@ def test_three_plugins_train_export_and_code(tones, folder: Path):
     container = read(data)
     assert container.header.codec == "three" and container.header.weights == bytes.fromhex(codec.weights_hash[:8])
     first, again = (decode_latents(container, ready(graph, hybrid.load(graph, weights))) for _ in range(2))
-    values = program.finish(codec, encoding._prepared, Context(128, 128, {"quality": 80.0}))
+    values = program.finish(codec, encoding.piece.prepared, Context(128, 128, {"quality": 80.0}))
     assert set(first) == {"y", "p_mid", "regions"} and first["y"].shape == (1, 16, 8, 8)
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert torch.equal(first["regions"], values["regions"].ids) and len(first["regions"].unique()) > 1

@@ -190,7 +190,7 @@ def test_the_command(two_steps, tmp_path, capsys):
     for arguments, code, words in (
         ([str(two_steps), "-o", plain, "--title", "x"], 2, "--title, --data and --results are for a bundle"),
         ([str(out), "-o", plain], 2, "only a bundle can be made"),
-        ([str(two_steps), "-o", str(tmp_path / "tiny.zip")], 1, "neither in .safetensors nor in .ctkb"),
+        ([str(two_steps), "-o", str(tmp_path / "tiny.zip")], 1, "ends in none of .safetensors, .ctkb and .graphs"),
         ([str(tmp_path / "nowhere.ctkb"), "-o", str(out)], 1, "no bundle"),
         ([str(tmp_path / "nowhere.pt"), "-o", str(out), "--licence", "x"], 1, "no checkpoint"),
     ):

@@ -22,6 +22,7 @@ from codectk.train.curve import plot_log
 from codectk.train.exporting import export
 from codectk.train.log import read_log
 from codectk.train.loop import CHECKPOINT, LOG
+from codectk.weights.locate import locate
 
 QUALITIES = (10, 60)
 
@@ -69,7 +70,9 @@ def test_it_is_what_the_exported_weights_give(start, validated: tuple[str, ...],
     """Bits by the coder's own estimate, pixels by its decoder."""
     start(tmp_path, *validated)
     export(tmp_path / CHECKPOINT, tmp_path / "w.safetensors")
-    codec, _, _ = manager.codec("segpic", weights=tmp_path / "w.safetensors")
+    codec, _, _ = manager.codec(
+        "segpic", weights=locate(tmp_path / "w.safetensors", codec="segpic", package="codectk_segpic")
+    )
     pictures = [read_picture(path).pixels for path in sorted(kept_out.iterdir())]
     for row in ratings(tmp_path)[-1]["val_by_quality"]:
         rates, decibels = [], []

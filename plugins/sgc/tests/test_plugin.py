@@ -20,6 +20,7 @@ def test_the_card_lists_what_the_hooks_build():
         "entropy_model": list(CODERS),
         "synthesis": [TRANSFORMS["synthesis"]],
         "metric": list(TABLE1),
+        "lesson": ["sgc.autoencode", "sgc.quantize", "sgc.diffuse"],
     }
     for kind, name in (*TRANSFORMS.items(), *(("entropy_model", name) for name in CODERS)):
         assert manager.component(kind, name) is not None
