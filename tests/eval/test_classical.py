@@ -74,6 +74,8 @@ def test_settings_are_those_of_the_measured_baselines(reference: Reference, koda
                     sizes[int(row["setting"][1:])] = int(row["bytes"])
     if reference.id == "jpeg2000":
         sizes = {10: 4801, 40: 19648}  # r240 and r60 of the table
+    if reference.id == "jxl" and "program" in classical.identity("jxl"):
+        pytest.skip("systems' cjxl is of any age; the baselines are of libjxl 0.11")
     if not sizes:
         pytest.skip(f"the baselines have no {reference.id} of these settings")
     for quality, size in sorted(sizes.items())[:2]:
