@@ -102,7 +102,7 @@ class Adversary:
         self.needs = tuple(spec.name for spec in self.module.needs)
         self.weight = recipe.discriminator.weight
         names = [name for name, parameter in module.named_parameters() if parameter.requires_grad]
-        section = replace(recipe.optim, lr=recipe.discriminator.lr)
+        section = replace(recipe.optim, lr=recipe.discriminator.lr, method="adam")
         self.descent = Descent(self.module, names, section, beta1=recipe.discriminator.beta1, prefix=PREFIX)
 
     def judge(self, fake: Tensor, labels: Tensor | None, latents: Mapping[str, Tensor], step: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""One Adam over the trained parameters of one module, its schedule, and the moving average of the weights."""
+"""One optimizer over the trained parameters of one module, its schedule, and the moving average of the weights."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from codectk.base.errors import TrainingError, UsageError
+from codectk.train.muon import Muon
 from codectk.train.settings import OptimSection
 
 
@@ -60,8 +61,13 @@ class Descent:
                 part.eval()
         if not self.parameters:
             raise UsageError("There are no parameters to train.")
-        fused = next(module.parameters()).device.type in ("cpu", "cuda")
-        self.optimizer = torch.optim.Adam(self.parameters.values(), lr=section.lr, betas=(beta1, 0.999), fused=fused)
+        betas = (beta1, 0.999)
+        self.optimizer: torch.optim.Optimizer
+        if section.method == "muon":
+            self.optimizer = Muon(self.parameters.values(), section.lr, section.matrices, betas)
+        else:
+            fused = next(module.parameters()).device.type in ("cpu", "cuda")
+            self.optimizer = torch.optim.Adam(self.parameters.values(), lr=section.lr, betas=betas, fused=fused)
 
     def backward(self, loss: Tensor) -> None:
         """Compute the gradients of a scalar, in place of older ones.
@@ -95,7 +101,10 @@ class Descent:
         Raises:
             ValueError: these are other parameters.
         """
-        self.optimizer.load_state_dict(reordered(state, saved, self.parameters))
+        ordered = reordered(state, saved, self.parameters)
+        if ("matrices" in ordered["param_groups"][0]) != isinstance(self.optimizer, Muon):
+            raise ValueError("the optimizer's state is that of another method")
+        self.optimizer.load_state_dict(ordered)
 
 
 class Average:

@@ -16,6 +16,7 @@ from codectk.base.errors import UsageError
 from codectk.base.toml import Document, override
 from codectk.graph.recipe import GRAPH, TOP, Graph, graph_of, has_graph
 
+METHODS = ("adam", "muon")
 PRECISIONS = ("float32", "bfloat16")
 OBJECTIVES = ("codec", "discriminator", "lesson")
 
@@ -84,10 +85,12 @@ class LossSection:
 
 @dataclass(frozen=True)
 class OptimSection:
-    """Adam with linear warm-up over `warmup` steps, constant rate, and linear decay to `lr_final` over the last
-    `decay` steps (both shorter in proportion where `steps` has no room for them); gradients are clipped to norm `clip`;
-    `ema` is the averaging factor of the exported weights."""
+    """Adam, or Muon with `matrices` as factor of the rate for matrices, with linear warm-up over `warmup` steps, a
+    constant rate, and linear decay to `lr_final` over the last `decay` steps (both shorter in proportion where `steps`
+    has no room for them); gradients are clipped to norm `clip`; `ema` is the averaging factor of exported weights."""
 
+    method: str = field(default="adam", metadata={"choices": METHODS})
+    matrices: float = _number(3.0, 0.0)
     steps: int = _number(1000, 1, 2**31)
     lr: float = _number(4e-4, 0.0)
     lr_final: float = _number(1e-6, 0.0)
@@ -128,7 +131,7 @@ class StageSection:
 class DiscriminatorSection:
     """What the codec is trained against: component `name` ("" for none) with `options`.
 
-    `weight` is that of its loss in the mixture of distortions. It has an Adam of its own with rate `lr` and first
+    `weight` is that of its loss in the mixture of distortions. It has Adam of its own with rate `lr` and first
     moment `beta1`; warm-up, decay, final rate and clipping are those of [optim]. `start` is a checkpoint whose
     discriminator it starts from.
     """
