@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 ROOMS = (
-    "base", "bitstream", "coding", "picture", "weights", "spec", "programs", "light", "plugins", "graph",
+    "base", "bitstream", "coding", "picture", "spec", "programs", "plugins", "weights", "light", "graph",
     "nn", "pipeline", "api", "pil", "metrics", "train", "testing", "cli", "__main__",
 )  # fmt: skip
 """In order; `api` stands for the pipeline, and `pil` for `api` in Pillow."""

@@ -9,7 +9,8 @@ import pytest
 
 from codectk.base.errors import ContractError
 from codectk.graph import wire
-from codectk.spec.card import CodecCard, Knob
+from codectk.spec.card import CodecCard
+from codectk.spec.knob import Knob
 from codectk.spec.stages import LatentSpec, Stages
 
 Y = LatentSpec("y", 8, 16)

@@ -69,7 +69,7 @@ def wire(parts: Any, options: Mapping[str, Any], sha256: str, backend: Any) -> S
     return Stages("tiny", 2, sha256, True, analyze, Stage(code), Stage(paint), backend=backend)
 
 
-LIGHT = Light(wire, "tiny", (Context(8, 12), Context(16, 10)))
+LIGHT = Light(wire, (Context(8, 12), Context(16, 10)))
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,7 @@ from codectk.base.errors import (
 from codectk.base.types import Picture
 from codectk.bitstream.reader import read
 from codectk.bitstream.writer import write
+from codectk.pipeline.build import build_codec
 from codectk.pipeline.load import load
 from codectk.plugins import manager
 from codectk.testing import pictures
@@ -120,7 +121,9 @@ def test_a_file_beyond_the_limit_is_not_read(tmp_path):
 
 
 def test_foreign_and_damaged_files_are_refused(data, monkeypatch):
-    monkeypatch.setattr(manager, "codec", lambda *args, **kwargs: pytest.fail("the plugin was asked"))
+    monkeypatch.setattr(
+        "codectk.pipeline.load.build_codec", lambda *args, **kwargs: pytest.fail("the plugin was asked")
+    )
     for call in (codectk.decode, codectk.info, codectk.verify):
         with pytest.raises(NotCtkError):
             call(b"\x89PNG\r\n\x1a\n and so on")
@@ -140,8 +143,9 @@ def test_a_missing_plugin_is_named_with_its_install_line(data):
 
 
 def test_a_codec_that_is_not_what_its_card_says_is_refused(pocket, monkeypatch):
-    codec, card, record = manager.codec("pocket")
-    monkeypatch.setattr(manager, "codec", lambda *args, **kwargs: (replace(codec, stride=32), card, record))
+    card, record = manager.find_codec("pocket")
+    codec = build_codec(card, record)
+    monkeypatch.setattr("codectk.pipeline.load.build_codec", lambda *args, **kwargs: replace(codec, stride=32))
     with pytest.raises(ContractError, match="stride 32, but its card says 16"):
         load("pocket")
 

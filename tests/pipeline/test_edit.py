@@ -24,7 +24,6 @@ from codectk.bitstream.reader import read
 from codectk.bitstream.writer import write
 from codectk.pipeline.decode import decode_latents
 from codectk.pipeline.load import load
-from codectk.plugins import manager
 from codectk.spec.edits import Edit
 from codectk.testing import corrupt, pictures
 
@@ -131,7 +130,7 @@ def test_clearing_needs_no_plugin(data, monkeypatch):
 
 def test_editing_loads_no_codec(data, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(manager, "codec", None)
+        patch.setattr("codectk.pipeline.load.build_codec", None)
         assert api.info(api.edit(data, {"light": 1})).edits == {"light": 1.0}
 
 
@@ -158,7 +157,7 @@ def test_editing_brings_no_torch(data, onion, tmp_path):
     ],
 )
 def test_plugins_that_list_wrong_edits(site, listed, words):
-    from codectk.plugins.editing import edits_of
+    from codectk.plugins.manager import edits_of
 
     site.add(
         "alpha",

@@ -11,6 +11,7 @@ from codectk import api
 from codectk.base.errors import ContractError, UsageError, WeightsError
 from codectk.bitstream.reader import read
 from codectk.graph import wire
+from codectk.pipeline.build import build_codec
 from codectk.pipeline.load import forget, load, load_for
 from codectk.plugins import manager
 from codectk.testing import corrupt, pictures
@@ -85,6 +86,7 @@ def test_a_codec_that_ignores_weights_is_noticed(pocket, weighted):
 
 
 def test_leaving_out_a_knob_that_is_not_there(weighted):
-    codec, card, _ = manager.codec("weighted")
+    card, record = manager.find_codec("weighted")
+    codec = build_codec(card, record)
     with pytest.raises(ContractError, match="leaves out knob 'mood'"):
         wire.check_card(replace(codec, without_knobs=frozenset({"mood"})), card)

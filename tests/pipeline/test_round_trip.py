@@ -26,7 +26,7 @@ from codectk.pipeline.codec import Codec
 from codectk.pipeline.decode import coding_context, decode_latents
 from codectk.pipeline.encode import Encoding
 from codectk.pipeline.load import load
-from codectk.spec.card import Knob
+from codectk.spec.knob import Knob
 from codectk.testing import corrupt, pictures
 
 PICTURE = Picture(pictures.scene(30, 45))

@@ -13,7 +13,7 @@ from codectk.picture.read import read_picture
 from codectk.pipeline.encode import Encoding
 from codectk.pipeline.load import load
 from codectk.pipeline.search import MAX_ENCODES, MAX_REFINED, encode_to_target
-from codectk.spec.card import Knob
+from codectk.spec.knob import Knob
 from codectk.testing.pictures import scene
 
 QUALITY = Knob("quality", "encoder", "float", 0.0, 100.0, 50.0, coded=True, rate=True)

@@ -6,6 +6,7 @@ import pytest
 
 from codectk import spec
 from codectk.base.errors import PluginIncompatibleError
+from codectk.pipeline.build import build_codec
 from codectk.pipeline.load import forget
 from codectk.plugins import manager
 from codectk.plugins.discover import discover
@@ -35,7 +36,7 @@ def core_of_api_5(site, monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.parametrize("api", [4, 5])
 def test_this_version_and_the_one_before_are_used(core_of_api_5, api: int):
-    assert manager.codec(f"for{api}")[0].id == f"for{api}"
+    assert build_codec(*manager.find_codec(f"for{api}")).id == f"for{api}"
 
 
 @pytest.mark.parametrize("api", [3, 6])
@@ -43,7 +44,7 @@ def test_others_are_refused_and_both_versions_named(core_of_api_5, api: int):
     (record,) = [record for record in discover() if record.name == f"for{api}"]
     assert (record.status, record.card) == ("incompatible", None)
     with pytest.raises(PluginIncompatibleError) as caught:
-        manager.codec(f"for{api}")
+        build_codec(*manager.find_codec(f"for{api}"))
     message = str(caught.value)
     assert f"Plugin 'for{api}' (codectk-for{api} 1.0) is incompatible" in message
     assert f"written for plugin API {api}, but this codectk has API 5 and accepts 4 and 5." in message

@@ -14,6 +14,7 @@ from codectk.base.errors import (
     WeightsError,
 )
 from codectk.graph import wire
+from codectk.pipeline.build import build_codec
 from codectk.pipeline.load import forget, load
 from codectk.plugins import discover, manager
 
@@ -61,7 +62,8 @@ def _codec_hook(body: str) -> str:
 def test_only_the_plugin_in_use_is_imported(site):
     site.add("alpha", GOOD)
     site.add("beta", "raise RuntimeError('imported')")
-    codec, card, record = manager.codec("alpha", "cuda:1")
+    card, record = manager.find_codec("alpha")
+    codec = build_codec(card, record, "cuda:1")
     assert (codec.id, codec.analysis, card.stride, record.distribution) == ("alpha", "cuda:1", 8, "codectk-alpha")
     assert "fake_alpha.plugin" in sys.modules and "fake_beta" not in sys.modules
 
@@ -101,7 +103,7 @@ def test_a_codec_is_built_once_per_device(site, monkeypatch):
 def test_a_faulty_module_is_named(site, code: str, sentence: str):
     site.add("alpha", code)
     with pytest.raises(PluginBrokenError) as caught:
-        manager.codec("alpha")
+        build_codec(*manager.find_codec("alpha"))
     assert str(caught.value).startswith("Plugin 'alpha' (codectk-alpha 1.0) ")
     assert sentence in str(caught.value) and "\n" not in str(caught.value)
 
@@ -109,16 +111,16 @@ def test_a_faulty_module_is_named(site, code: str, sentence: str):
 def test_errors_raised_on_purpose_pass_through(site):
     site.add("alpha", _codec_hook("from codectk.base.errors import WeightsError; raise WeightsError('No weights.')"))
     with pytest.raises(WeightsError, match="No weights"):
-        manager.codec("alpha")
+        build_codec(*manager.find_codec("alpha"))
 
 
 def test_a_codec_of_a_plugin_that_is_not_ok(site):
     site.add("alpha", card=None)
     site.add("beta", card="api = 9")
     with pytest.raises(PluginBrokenError, match=r"'alpha' .* is broken: .*card.toml"):
-        manager.codec("alpha")
+        build_codec(*manager.find_codec("alpha"))
     with pytest.raises(PluginIncompatibleError, match="API 9"):
-        manager.codec("other", distribution="codectk-beta")
+        manager.find_codec("other", distribution="codectk-beta")
     with pytest.raises(PluginIncompatibleError, match="API 9"):
         manager.load("beta")
 
@@ -127,7 +129,7 @@ def test_a_duplicate_names_both_owners(site):
     site.add("alpha", GOOD)
     site.add("beta", GOOD, card=(site.path / "fake_alpha" / "card.toml").read_text())
     with pytest.raises(PluginBrokenError, match=r"codectk-alpha 1.0.*codectk-beta 1.0"):
-        manager.codec("alpha")
+        build_codec(*manager.find_codec("alpha"))
 
 
 def test_a_missing_codec_names_what_to_install(site, monkeypatch):
@@ -135,19 +137,19 @@ def test_a_missing_codec_names_what_to_install(site, monkeypatch):
     with monkeypatch.context() as empty:
         empty.setattr(discover, "distributions", lambda: [])  # as if no plugin were installed
         with pytest.raises(PluginMissingError, match=r"pip install codectk-sgc$"):
-            manager.codec("sgc")
+            manager.find_codec("sgc")
     monkeypatch.setenv("CODECTK_PLUGINS", "alpha")
     with pytest.raises(PluginMissingError, match=r"pip install acme-codecs$"):
-        manager.codec("acme", distribution="acme-codecs")
+        manager.find_codec("acme", distribution="acme-codecs")
     with pytest.raises(PluginMissingError, match=r"did you mean 'alpha'.*installed codecs: alpha"):
-        manager.codec("alfa")
+        manager.find_codec("alfa")
 
 
 def test_the_allow_list_is_mentioned_when_it_hides_a_plugin(site, monkeypatch):
     site.add("alpha", GOOD)
     monkeypatch.setenv("CODECTK_PLUGINS", "beta")
     with pytest.raises(PluginMissingError, match="CODECTK_PLUGINS leaves"):
-        manager.codec("alpha")
+        build_codec(*manager.find_codec("alpha"))
     with pytest.raises(PluginMissingError, match="CODECTK_PLUGINS leaves"):
         manager.load("alpha")
     with pytest.raises(PluginMissingError, match="No plugin 'zeta'"):
@@ -160,6 +162,92 @@ def test_networks(site):
     assert manager.network("alpha", {"config": "small"}) == ["alpha", {"config": "small"}]
     with pytest.raises(UsageError, match="offers no network to train"):
         manager.network("beta")
+
+
+NAMED = """
+api = 1
+title = ""
+summary = ""
+licence = ""
+
+[[codec]]
+name = "alpha"
+summary = ""
+stride = 8
+network = "fake_alpha.plugin:build"
+
+[[component]]
+id = "alpha.one"
+kind = "analysis"
+part = "one"
+
+[[component]]
+id = "alpha.two"
+kind = "synthesis"
+part = "two"
+
+[[component]]
+id = "alpha.sharpen"
+kind = "post"
+factory = "fake_alpha.plugin:sharpen"
+"""
+
+BUILDERS = """
+from types import SimpleNamespace
+
+def build(options):
+    whole = SimpleNamespace(**options)
+    whole.one, whole.two = ("one", whole), ("two", whole)
+    return whole
+
+def sharpen(options):
+    return ("sharpened", 1 / options["amount"])
+"""
+
+
+def test_what_a_card_names_needs_no_hook(site):
+    site.add("alpha", BUILDERS, card=NAMED)
+    assert manager.network("alpha", {"width": 3}).width == 3
+    assert manager.component("analysis", "alpha.one", {"width": 3})[0] == "one"
+    assert manager.component("post", "alpha.sharpen", {"amount": 2}) == ("sharpened", 0.5)
+    one, two = manager.stages(["alpha.one", "alpha.two"], {"width": 4})
+    assert one[1] is two[1] and one[1].width == 4
+    with pytest.raises(
+        PluginBrokenError, match=r"failed in fake_alpha.plugin:sharpen\(\{'amount': 0\}\): ZeroDivision"
+    ):
+        manager.component("post", "alpha.sharpen", {"amount": 0})
+
+
+def test_a_name_in_a_card_that_leads_nowhere(site):
+    site.add("alpha", BUILDERS, card=NAMED.replace(":build", ":biuld").replace("plugin:sharpen", "missing:sharpen"))
+    with pytest.raises(PluginBrokenError, match=r"has no 'biuld' in fake_alpha.plugin, which its card names"):
+        manager.network("alpha")
+    with pytest.raises(PluginBrokenError, match="cannot be imported: ModuleNotFoundError"):
+        manager.component("post", "alpha.sharpen")
+
+
+def test_plugins_answer_for_themselves_alone(site):
+    """All hooks of one kind are in one manager; neither another's answer nor another's fault comes in between."""
+    site.add("alpha", GOOD + NETWORK)
+    site.add("beta", GOOD + NETWORK.replace("[name, options]", "1 / 0"))
+    site.add("gamma", _codec_hook("return None").replace("codectk_codec", "codectk_kodec"))
+    manager.load("beta")
+    with pytest.raises(PluginBrokenError, match=r"'gamma' .* has a wrong hook"):
+        manager.load("gamma")
+    assert manager.network("alpha") == ["alpha", {}]
+    with pytest.raises(PluginBrokenError, match=r"'beta' .* ZeroDivisionError"):
+        manager.network("beta")
+    site.add("delta", GOOD)
+    with pytest.raises(UsageError, match=r"'delta' .* offers no network"):
+        manager.network("delta")
+
+
+def test_a_plugin_that_was_imported_anew_is_asked_anew(site):
+    site.add("alpha", GOOD + NETWORK)
+    assert manager.network("alpha") == ["alpha", {}]
+    del sys.modules["fake_alpha.plugin"]
+    (site.path / "fake_alpha" / "plugin.py").write_text(GOOD + NETWORK.replace("[name, options]", "'anew, and longer'"))
+    assert manager.network("alpha") == "anew, and longer"
 
 
 def test_components(site):

@@ -8,6 +8,7 @@ import pytest
 
 from codectk.base.errors import PluginBrokenError, UsageError, WeightsError
 from codectk.graph import wire
+from codectk.pipeline.build import build_codec
 from codectk.pipeline.load import forget, load
 from codectk.plugins import manager
 
@@ -43,7 +44,7 @@ def traced(site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
 
 
 def test_a_call_is_a_line(traced):
-    manager.codec("alpha", "cuda:1")
+    build_codec(*manager.find_codec("alpha"), "cuda:1")
     assert traced() == ["codectk: trace: alpha: codectk_codec(name='alpha', device='cuda:1', weights=None) -> Stages"]
 
 
@@ -56,9 +57,9 @@ def test_a_codec_that_is_kept_needs_no_second_call(traced, monkeypatch):
 
 def test_failures_are_lines_too(traced):
     with pytest.raises(PluginBrokenError, match="did not build it"):
-        manager.codec("alpha", "none")
+        build_codec(*manager.find_codec("alpha"), "none")
     with pytest.raises(WeightsError):
-        manager.codec("alpha", "lost")
+        build_codec(*manager.find_codec("alpha"), "lost")
     with pytest.raises(UsageError, match="no network to train"):
         manager.network("alpha", {"long": "x" * 500})
     first, second, third = traced()
@@ -70,5 +71,5 @@ def test_failures_are_lines_too(traced):
 @pytest.mark.parametrize("value", ["", "0"])
 def test_otherwise_there_is_silence(traced, monkeypatch: pytest.MonkeyPatch, value: str):
     monkeypatch.setenv("CODECTK_TRACE_PLUGINS", value)
-    manager.codec("alpha")
+    build_codec(*manager.find_codec("alpha"))
     assert traced() == []

@@ -9,7 +9,8 @@ import pytest
 from codectk import spec
 from codectk.base.errors import BitstreamError, PluginBrokenError, PluginIncompatibleError, UsageError
 from codectk.spec import card as card_module
-from codectk.spec.card import CodecCard, Knob, parse_card, resolve_knobs, supported_apis
+from codectk.spec.card import CodecCard, parse_card, resolve_knobs, supported_apis
+from codectk.spec.knob import Knob
 
 TEXT = re.search(r"(?ms)^    api = 1.*?(?=^Unknown)", card_module.__doc__ or "").group()  # type: ignore[union-attr]
 
@@ -65,6 +66,10 @@ def test_documented_example():
         ("[codec.knobs.quality]", "[codec.knobs.Quality]", "the name must be"),
         ('kind = "analysis"', 'kind = "analyser"', "kind must be one of"),
         ('id = "segpic.rat_analysis"', 'id = "rat_analysis"', "the id must be"),
+        ("codectk_segpic.network:build", "codectk_segpic.network.build", "network must be 'module:object'"),
+        ('preset = "segpic-small"', "", "a light form needs a preset"),
+        ('network = "codectk_segpic.network:build"', "", "a part needs a codec whose card names its network"),
+        ('part = "analysis"', 'part = "analysis"\nfactory = "a:b"', "either a part or made by a factory"),
     ],
 )
 def test_each_mistake_is_a_sentence(old: str, new: str, sentence: str):

@@ -22,8 +22,6 @@ def test_the_hooks_and_their_arguments():
     assert arguments.pop("codectk_edits") == ("codec",)
     assert arguments.pop("codectk_summary") == ("codec", "container")
     assert arguments.pop("codectk_network") == ("name", "options")
-    assert arguments.pop("codectk_stages") == ("names", "options")
-    assert arguments.pop("codectk_light") == ("name",)
     assert arguments == {f"codectk_{kind}": ("name", "options") for kind in COMPONENT_KINDS}
 
 

@@ -14,6 +14,7 @@ from codectk import api
 from codectk.base.errors import BitstreamError, ContractError
 from codectk.base.types import Context
 from codectk.coding.coder import Decoder, Encoder
+from codectk.pipeline.build import build_codec
 from codectk.plugins import manager
 from codectk.testing import CodecConformance, corrupt, pictures
 from codectk.testing.conformance import _refuse
@@ -89,9 +90,10 @@ def faulty(pocket, onion, monkeypatch):
     """A function that puts a faulty stage into one of the test codecs and gives its conformance tests."""
 
     def build(stage: str, kind: type[Wrapped], name: str = "pocket") -> CodecConformance:
-        codec, card, record = manager.codec(name)
+        card, record = manager.find_codec(name)
+        codec = build_codec(card, record)
         broken = replace(codec, **{stage: kind(getattr(codec, stage))})
-        monkeypatch.setattr(manager, "codec", lambda *args, **kwargs: (broken, card, record))
+        monkeypatch.setattr("codectk.pipeline.load.build_codec", lambda *args, **kwargs: broken)
 
         class Kit(CodecConformance):
             codec = name

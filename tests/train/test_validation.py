@@ -15,6 +15,7 @@ from codectk.coding.coder import Decoder, Encoder
 from codectk.picture.convert import to_uint8
 from codectk.picture.pad import crop, pad
 from codectk.picture.read import read_picture
+from codectk.pipeline.build import build_codec
 from codectk.pipeline.program import analyze, code, synthesize
 from codectk.plugins import manager
 from codectk.train.checkpoint import load_checkpoint
@@ -70,9 +71,8 @@ def test_it_is_what_the_exported_weights_give(start, validated: tuple[str, ...],
     """Bits by the coder's own estimate, pixels by its decoder."""
     start(tmp_path, *validated)
     export(tmp_path / CHECKPOINT, tmp_path / "w.safetensors")
-    codec, _, _ = manager.codec(
-        "segpic", weights=locate(tmp_path / "w.safetensors", codec="segpic", package="codectk_segpic")
-    )
+    found = locate(tmp_path / "w.safetensors", codec="segpic", package="codectk_segpic")
+    codec = build_codec(*manager.find_codec("segpic"), weights=found)
     pictures = [read_picture(path).pixels for path in sorted(kept_out.iterdir())]
     for row in ratings(tmp_path)[-1]["val_by_quality"]:
         rates, decibels = [], []

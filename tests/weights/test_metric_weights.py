@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from codectk.base.errors import WeightsAbsentError, WeightsError
-from codectk.plugins.pulling import pull
 from codectk.weights import metric_weights, store
 from codectk.weights.manifest import find_entry
 from codectk.weights.metric_weights import LPIPS, PACKAGE, read_lpips
+from codectk.weights.pulling import pull
 from codectk.weights.tensors import load_tensors, read_metadata, save_tensors
 
 WEIGHTS = Path(__file__).resolve().parents[3] / "shared" / "data" / "weights" / "lpips_alex_v01.safetensors"
@@ -99,7 +99,7 @@ def test_pull_takes_a_metric_for_a_codec(packed: Callable[..., Path], tmp_path: 
     changed = type(entry)(
         **{**vars(entry), "sha256": store.sha256_of(made), "package_sha256": store.sha256_of(path)},
     )
-    monkeypatch.setattr("codectk.plugins.pulling.read_manifest", lambda package: (changed,))
+    monkeypatch.setattr("codectk.weights.pulling.read_manifest", lambda package: (changed,))
     (pulled,) = pull("lpips", path)
     assert pulled.new and store.label_of(pulled.path)[0] == LPIPS
     assert read_metadata(pulled.path) == {"metric": "LPIPS v0.1, AlexNet"}

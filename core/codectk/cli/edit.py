@@ -127,7 +127,7 @@ def _signed(amount: float) -> str:
 
 
 def _of_codec(codec: str) -> Mapping[str, Edit]:
-    from codectk.plugins.editing import edits_of
+    from codectk.plugins.manager import edits_of
 
     return edits_of(codec)
 
@@ -135,7 +135,7 @@ def _of_codec(codec: str) -> Mapping[str, Edit]:
 def _of_file(source: str) -> tuple[Mapping[str, Edit], Mapping[str, float]]:
     """The edits that a file can carry, and the amounts of those it does."""
     from codectk import api
-    from codectk.plugins.editing import edits_of
+    from codectk.plugins.manager import edits_of
 
     info = api.info(stdin_or(source))
     if info.needs:  # a bundle

@@ -59,8 +59,7 @@ class FirstUse:
         return work()
 
     def _fetch(self, error: WeightsAbsentError, screen: Screen) -> bool:
-        from codectk.plugins.fetching import OFFLINE
-        from codectk.plugins.pulling import pull
+        from codectk.weights.pulling import OFFLINE, pull
 
         self._known.add(error.name)
         offline = os.environ.get(OFFLINE) == "1"  # then `pull` refuses, and says what to do

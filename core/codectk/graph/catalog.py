@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 from codectk.base.errors import ContractError, PluginMissingError, UsageError
 from codectk.plugins import discover, manager
 from codectk.plugins.discover import PluginRecord
-from codectk.spec.card import CodecCard, Knob
+from codectk.spec.card import CodecCard
 from codectk.spec.component import ComponentCard
+from codectk.spec.knob import Knob
 
 CORE = "core"
 """In place of a plugin's name in ids of what the core brings itself."""

@@ -2,50 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, NamedTuple
-
 from codectk.light.backend import ChannelsFirst
 from codectk.light.graphs import SUFFIX, Parts, configuration, read_graphs
+from codectk.plugins import manager
+from codectk.plugins.discover import PluginRecord
+from codectk.spec.card import CodecCard
 from codectk.spec.light import Light
 from codectk.spec.stages import Stages
+from codectk.weights.locate import Located
 from codectk.weights.manifest import find_entry, package_folder
-from codectk.weights.store import resolve, sha256_of
+from codectk.weights.store import resolve
 from codectk.weights.tensors import load_tensors, read_metadata
 
 
-class LightParts(NamedTuple):
-    """What a light codec is wired of: parts, the options of their network, and the sha256 of its weights."""
+def light_form(card: CodecCard, record: PluginRecord) -> Light | None:
+    """How a codec is wired without torch; None where its card does not say.
 
-    parts: Parts
-    options: Mapping[str, Any]
-    sha256: str
+    Raises:
+        PluginBrokenError: what the card names is not there, or no `Light`.
+    """
+    if not card.light:
+        return None
+    light = manager.named(record, card.light)
+    if not isinstance(light, Light):
+        raise manager.broken(record, f"has a {type(light).__name__} as light form of '{card.name}'.")
+    return light
 
 
-def light_parts(light: Light, package: str, weights: Path | None) -> LightParts | None:
-    """The parts of a preset or of other weights; None where there are no graphs for them.
+def load_light(card: CodecCard, record: PluginRecord, weights: Located | None = None) -> Stages | None:
+    """The codec with its own or other weights; None where there are no graphs for these.
 
     Args:
-        light: how the codec is wired.
-        package: the plugin's import name, such as "codectk_segpic".
-        weights: a weights file, or None for the preset.
+        card, record: the codec and its plugin.
+        weights: verified, or None for the preset.
 
     Raises:
         WeightsError: a file is missing or damaged.
+        PluginBrokenError: as `light_form`, or the plugin fails to wire it.
     """
-    entry = find_entry(package, light.preset)
-    path = resolve(entry, package) if weights is None else weights
+    light = light_form(card, record)
+    if light is None:
+        return None
+    entry = find_entry(record.package, card.preset)
+    path, sha256 = (resolve(entry, record.package), entry.sha256) if weights is None else (weights.path, weights.sha256)
     options = configuration(read_metadata(path))
     # Graphs fit all weights of their configuration, so those of the preset serve others, too.
-    for place in (path, package_folder(package) / entry.file):
-        file = read_graphs(place.with_suffix(SUFFIX))
-        if file is not None and file.configuration == options:
-            sha256 = entry.sha256 if weights is None else sha256_of(path)
-            return LightParts(Parts(file, load_tensors(path)), options, sha256)
-    return None
-
-
-def wire_light(light: Light, parts: LightParts) -> Stages:
-    """The codec, see `Light.wire`."""
-    return light.wire(*parts, ChannelsFirst())
+    beside = [place.with_suffix(SUFFIX) for place in (path, package_folder(record.package) / entry.file)]
+    files = filter(None, map(read_graphs, beside))
+    fitting = next((file for file in files if file.configuration == options), None)
+    if fitting is None:
+        return None
+    parts = Parts(fitting, load_tensors(path))
+    wired: Stages = manager.guarded(record, card.light, lambda: light.wire(parts, options, sha256, ChannelsFirst()))
+    return wired

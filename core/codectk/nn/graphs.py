@@ -22,6 +22,7 @@ from codectk.base.errors import UsageError, WeightsError
 from codectk.base.types import Context
 from codectk.coding.coder import Decoder, Encoder
 from codectk.light.graphs import Below, GraphFile, configuration, write_graphs
+from codectk.light.preset import light_form
 from codectk.nn.backend import TorchBackend
 from codectk.nn.exact import exact_modules
 from codectk.nn.guard import guard
@@ -90,7 +91,7 @@ def export_graphs(weights: Path, path: Path) -> GraphFile:
     if "codec" not in metadata:
         raise WeightsError(f"The weights {weights} do not say which codec they are for.")
     codec = metadata["codec"]
-    light = manager.light_form(codec, manager.find_codec(codec)[1])
+    light = light_form(*manager.find_codec(codec))
     if light is None:
         raise UsageError(f"Codec '{codec}' has no light form.")
     options = configuration(metadata)

@@ -25,48 +25,45 @@ Build = Callable[[Mapping[str, Any]], nn.Module]
 """A plugin's builder of untrained networks: options -> a module whose `codec(hash, device)` wires its stages."""
 
 
-def load_preset(package: str, name: str, build: Build, device: str = "cpu") -> Stages:
-    """A codec from the weights that a plugin's manifest lists.
+def load_codec(package: str, name: str, build: Build, device: str = "cpu", weights: Path | None = None) -> Stages:
+    """A codec of verified weights, or the preset of a plugin where none are given.
+
+    For the hook `codectk_codec` of codecs that need more than their card can say; others name `network` and `preset`
+    there.
 
     Args:
         package: the plugin's import name, such as "codectk_segpic".
-        name: of the weights in its `weights.toml`.
+        name: of the preset in its `weights.toml`.
         build: makes the network of the file's options.
         device: where it will run.
+        weights: as the hook gets them.
 
     Raises:
         WeightsError: the file is missing, has another hash, or does not fit the network it names.
         InputError: torch does not know the device.
     """
+    if weights is not None:
+        return load_weights(weights, build, device)
     entry = find_entry(package, name)
-    return _codec(resolve(entry, package), entry.sha256, build, device)
+    return load_weights(resolve(entry, package), build, device, sha256=entry.sha256)
 
 
-def load_weights(path: Path, build: Build, device: str = "cpu") -> Stages:
+def load_weights(path: Path, build: Build, device: str = "cpu", *, sha256: str = "") -> Stages:
     """A codec from a verified weights file; its metadata name the configuration.
 
-    Raises:
-        WeightsError, InputError: as `load_preset`.
-    """
-    return _codec(path, sha256_of(path), build, device)
-
-
-def load_codec(package: str, name: str, build: Build, device: str, weights: Path | None) -> Stages:
-    """What the hook `codectk_codec` returns: the codec of `weights`, or the preset `name` where none are given.
+    Args:
+        path, build, device: see `load_codec`.
+        sha256: the file's, if it is known.
 
     Raises:
-        WeightsError, InputError: as `load_preset`.
+        WeightsError, InputError: as `load_codec`.
     """
-    return load_preset(package, name, build, device) if weights is None else load_weights(weights, build, device)
-
-
-def _codec(path: Path, sha256: str, build: Build, device: str) -> Stages:
     with guard(building=True):
         network = _network(path, build)
         install(network, load_tensors(path))
         move(network, device)
         network.to(memory_format=torch.channels_last)
-        stages: Stages = network.codec(sha256, device)  # type: ignore[operator]
+        stages: Stages = network.codec(sha256 or sha256_of(path), device)  # type: ignore[operator]
     return replace(stages, network=network, training=_training(path))
 
 

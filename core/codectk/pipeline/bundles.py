@@ -8,6 +8,7 @@ from types import ModuleType
 from codectk.base import toml
 from codectk.base.errors import ContractError, PluginMissingError, WeightsAbsentError, WeightsError
 from codectk.graph.recipe import SLOTS, Graph, parse_graph
+from codectk.pipeline.build import build_codec
 from codectk.plugins import discover, manager
 from codectk.plugins.known import install_line
 from codectk.spec.card import CodecCard
@@ -39,9 +40,9 @@ def build(bundle: Bundle, device: str) -> tuple[Stages, CodecCard]:
     with bundle.unpacked() as path:
         try:
             if graph.codec is not None:
-                _, record = manager.find_codec(graph.codec.name)
-                found = locate(path, codec=graph.codec.name, package=record.package)
-                codec, _, _ = manager.codec(graph.codec.name, device, weights=found)
+                offered, record = manager.find_codec(graph.codec.name)
+                found = locate(path, codec=offered.name, package=record.package)
+                codec = build_codec(offered, record, device, found)
             else:
                 codec = hybrids().load(graph, path, device)
         except WeightsAbsentError:

@@ -34,7 +34,8 @@ from codectk.picture.pad import crop
 from codectk.picture.tiles import SCALES, Blend, Reduced, check_region, reduced, touching
 from codectk.pipeline import program
 from codectk.pipeline.edit import carried_edits
-from codectk.spec.card import Number, resolve_knobs
+from codectk.spec.card import resolve_knobs
+from codectk.spec.knob import Number
 from codectk.spec.stages import Stages
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from codectk.bitstream.edits import pack_edits
 from codectk.bitstream.header import Header
 from codectk.bitstream.reader import Container
 from codectk.bitstream.writer import write
-from codectk.plugins.editing import edits_of
+from codectk.plugins.manager import edits_of
 from codectk.spec.edits import Edit
 
 

@@ -13,7 +13,8 @@ from codectk.base.progress import report
 from codectk.base.types import Picture
 from codectk.picture.convert import floats
 from codectk.pipeline import program, sources
-from codectk.spec.card import Number, resolve_knobs
+from codectk.spec.card import resolve_knobs
+from codectk.spec.knob import Number
 
 if TYPE_CHECKING:
     from codectk.pipeline.codec import Codec

@@ -28,7 +28,8 @@ from codectk.picture.tiles import plan
 from codectk.pipeline import effort as effort_room
 from codectk.pipeline import program, sources
 from codectk.pipeline.domain import unlike_training
-from codectk.spec.card import Knob, Number, resolve_knobs
+from codectk.spec.card import resolve_knobs
+from codectk.spec.knob import Knob, Number
 from codectk.spec.stages import SymbolCoder
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from codectk.bitstream.reader import read
 from codectk.pipeline.decode import decode_settings
 from codectk.pipeline.encode import Encoding
 from codectk.pipeline.search import encode_to_target
-from codectk.spec.card import CodecCard, Knob
+from codectk.spec.card import CodecCard
+from codectk.spec.knob import Knob
 
 if TYPE_CHECKING:
     from codectk.pipeline.codec import Codec

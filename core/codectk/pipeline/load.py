@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
@@ -23,10 +21,12 @@ from codectk.base.errors import (
     WeightsAbsentError,
     WeightsError,
 )
+from codectk.base.locks import ProcessLock
 from codectk.bitstream.header import Header
 from codectk.bitstream.info import Info
 from codectk.graph import wire
 from codectk.pipeline import bundles
+from codectk.pipeline.build import build_codec, build_light
 from codectk.pipeline.codec import Codec
 from codectk.plugins import manager
 from codectk.plugins.known import install_line
@@ -39,7 +39,7 @@ KEPT = 4
 """How many handles are kept."""
 
 _kept: OrderedDict[Hashable, Codec] = OrderedDict()
-_lock = threading.RLock()
+_lock = ProcessLock()
 
 
 def load(
@@ -75,26 +75,26 @@ def load(
     bundle = None if distribution else _bundle(name)
     if bundle is not None:
         return _bundled(bundle, device, engine, weights)
-    _, record = manager.find_codec(name, distribution=distribution)
+    offered, record = manager.find_codec(name, distribution=distribution)
     # What lies at a path may change between two calls; its hash does not.
     named = located(weights, name, record.package) if weights is not None and names_file(weights) else weights
     light = engine == "onnx" or (engine == "auto" and device == "cpu" and _starts_light())
 
-    def build() -> Codec:
+    def make() -> Codec:
         found = named if named is None or isinstance(named, Located) else located(named, name, record.package)
-        made = manager.light_codec(name, distribution=distribution, weights=found) if light else None
+        made = build_light(offered, record, found) if light else None
         if engine == "onnx" and (made is None or device != "cpu"):
             raise UsageError(f"Codec '{name}' has no graphs for these weights on the device '{device}'; use torch.")
         runs = "torch" if made is None else "onnx"
-        stages, card, _ = made or manager.codec(name, device, distribution=distribution, weights=found)
+        stages = made or build_codec(offered, record, device, found)
         wire.check(stages)
-        wire.check_card(stages, card)
+        wire.check_card(stages, offered)
         origin = {"name": name, "device": device, "engine": engine, "weights": weights}
         # What the card says of fidelity, it says of the codec's own weights.
-        card = replace(card, fidelity=card.fidelity if named is None else None)
+        card = replace(offered, fidelity=offered.fidelity if named is None else None)
         return Codec(stages, card.without(stages.without_knobs), record.distribution, (), device, runs, origin)
 
-    return _keep((name, device, light, record, named), build)
+    return _keep((name, device, light, record, named), make)
 
 
 def _starts_light() -> bool:
@@ -205,14 +205,14 @@ def reload(origin: Mapping[str, Any]) -> Codec:
 
 def drop(codec: Codec) -> None:
     """Keep a codec no longer."""
-    with _lock:
+    with _lock.held():
         for key in [key for key, kept in _kept.items() if kept is codec]:
             del _kept[key]
 
 
 def forget() -> None:
     """Keep none any longer."""
-    with _lock:
+    with _lock.held():
         _kept.clear()
 
 
@@ -253,7 +253,7 @@ def _bundled(bundle: Bundle, device: str, engine: str, weights: Reference | None
     if weights is not None:
         raise UsageError(f"Bundle {bundle} has weights of its own and takes no others.")
 
-    def build() -> Codec:
+    def make() -> Codec:
         stages, card = bundles.build(bundle, device)
         wire.check(stages)
         wire.check_card(stages, card)
@@ -261,25 +261,15 @@ def _bundled(bundle: Bundle, device: str, engine: str, weights: Reference | None
         origin = {"name": str(bundle.path), "device": device}
         return Codec(stages, card.without(stages.without_knobs), " ".join(needs), needs, device, "torch", origin)
 
-    return _keep((bundle, device), build)
+    return _keep((bundle, device), make)
 
 
-def _keep(key: Hashable, build: Callable[[], Codec]) -> Codec:
-    """The codec that is kept under a key; else it is built, by one thread while others wait for it."""
-    with _lock:
+def _keep(key: Hashable, make: Callable[[], Codec]) -> Codec:
+    """The codec that is kept under a key; else it is made, by one thread while others wait for it."""
+    with _lock.held():
         if key not in _kept:
-            _kept[key] = build()
+            _kept[key] = make()
         _kept.move_to_end(key)
         while len(_kept) > KEPT:
             _kept.popitem(last=False)
         return _kept[key]
-
-
-def _new_lock() -> None:
-    global _lock
-    _lock = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    # A thread that was loading does not go on in a forked process, and would never release the lock there.
-    os.register_at_fork(after_in_child=_new_lock)

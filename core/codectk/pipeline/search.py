@@ -8,7 +8,7 @@ from codectk.base.errors import TargetError, UsageError
 from codectk.base.progress import Progress, reporting, silent
 from codectk.bitstream.knobs import quantize_knob
 from codectk.pipeline.encode import Encoding
-from codectk.spec.card import Knob, Number
+from codectk.spec.knob import Knob, Number
 
 MAX_ENCODES = 8
 """Most complete files made in one search."""

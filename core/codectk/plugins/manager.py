@@ -1,52 +1,53 @@
-"""Import one plugin by name, guarded, and let its hooks build codecs and components."""
+"""Import one plugin by name, guarded, and let its card and its hooks build codecs and components.
+
+What a card names (`network`, `light`, `part`, `factory`) is imported from there; the rest is asked of the plugin's
+hooks. One pluggy manager holds the modules with hooks of the plugins in use. A hook is asked of one of them at a time,
+through `subset_hook_caller`, so nobody else's answer, or fault, comes in between.
+"""
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import Any
 
 import pluggy
 
-from codectk.base.errors import CodectkError, PluginBrokenError, PluginMissingError, UsageError, WeightsAbsentError
+from codectk.base.errors import CodectkError, PluginBrokenError, PluginMissingError, UsageError
+from codectk.base.locks import ProcessLock
 from codectk.plugins import discover, trace
 from codectk.plugins.discover import PluginRecord
 from codectk.plugins.known import missing_codec
 from codectk.spec import hooks
 from codectk.spec.card import CodecCard
-from codectk.spec.component import COMPONENT_KINDS
-from codectk.spec.light import Light
-from codectk.spec.published import PublishedWeights
-from codectk.spec.stages import Stages
-from codectk.weights.locate import Located
+from codectk.spec.component import COMPONENT_KINDS, ComponentCard
+from codectk.spec.edits import Edit
 
-if TYPE_CHECKING:
-    import numpy as np
+_lock = ProcessLock()
 
 
 @dataclass(frozen=True)
 class LoadedPlugin:
-    """A plugin whose module is imported, and a pluggy manager with that module only."""
+    """A plugin whose module is imported and registered."""
 
     record: PluginRecord
-    hooks: pluggy.PluginManager
+    module: ModuleType
 
     def call(self, hook: str, **arguments: Any) -> Any:
-        """Call a hook; whatever goes wrong inside is this plugin's error.
+        """What the plugin's hook returns; None if it has no such hook.
 
         Raises:
             CodectkError: raised by the plugin on purpose, such as WeightsError.
             PluginBrokenError: the plugin raised anything else.
         """
-        try:
-            return getattr(self.hooks.hook, hook)(**arguments)
-        except CodectkError:
-            raise
-        except Exception as error:
-            values = ", ".join(trace.short(repr(value)) for value in arguments.values() if value is not None)
-            raise PluginBrokenError(f"{_name(self.record)} failed in {hook}({values}): {_text(error)}") from error
+        with _lock.held():
+            registered = _manager()
+            others = registered.get_plugins() - {self.module}
+            caller = registered.subset_hook_caller(hook, others)
+        return guarded(self.record, hook, caller, bool(caller.get_hookimpls()), **arguments)
 
 
 def load(name: str) -> LoadedPlugin:
@@ -58,10 +59,24 @@ def load(name: str) -> LoadedPlugin:
     """
     for record in discover.discover():
         if record.name == name:
-            return _load(record)
+            return load_record(record)
     if any(record.name == name for record in discover.installed()):
         raise PluginMissingError(f"Plugin '{name}' is installed, but CODECTK_PLUGINS leaves it out.")
     raise PluginMissingError(f"No plugin '{name}' is installed.")
+
+
+def load_record(record: PluginRecord) -> LoadedPlugin:
+    """Import a plugin that was found.
+
+    Raises:
+        PluginBrokenError, PluginIncompatibleError: as `load`.
+    """
+    if record.status != "ok":
+        raise discover.error_of(record)
+    module = _imported(record, record.module)
+    with _lock.held():
+        _register(record, module)
+    return LoadedPlugin(record, module)
 
 
 def find_codec(codec: str, *, distribution: str = "") -> tuple[CodecCard, PluginRecord]:
@@ -92,101 +107,17 @@ def find_codec(codec: str, *, distribution: str = "") -> tuple[CodecCard, Plugin
     raise PluginMissingError(missing_codec(codec, usable, distribution))
 
 
-def codec(
-    name: str, device: str = "cpu", *, distribution: str = "", weights: Located | None = None
-) -> tuple[Stages, CodecCard, PluginRecord]:
-    """Build a codec's stages, with its card and its plugin.
-
-    Args:
-        name: codec name.
-        device: "cpu", "cuda", "cuda:1", ...
-        distribution: what a file's header says offers it, for the message if it is missing.
-        weights: verified weights, or None for the plugin's own.
+def named(record: PluginRecord, place: str) -> Any:
+    """What a card names as "module:object", imported.
 
     Raises:
-        PluginError: missing, broken or incompatible, or it built something else than stages.
-        UsageError: the plugin's own weights are the only ones it can use.
-        WeightsAbsentError: a package on the index has weights that are not here yet.
-        WeightsError: as the plugin raises it.
+        PluginBrokenError: the module cannot be imported, or has no such object.
     """
-    card, record = find_codec(name, distribution=distribution)
-
-    def build(path: Path | None) -> Any:
-        return _load(record).call("codectk_codec", name=name, device=device, weights=path)
-
-    return _built(name, record, weights, build), card, record
-
-
-def light_codec(
-    name: str, *, distribution: str = "", weights: Located | None = None
-) -> tuple[Stages, CodecCard, PluginRecord] | None:
-    """As `codec`, without torch; None where there is no light form of it, or none for these weights."""
-    from codectk.light.preset import light_parts, wire_light  # later: most verbs need no graphs
-
-    card, record = find_codec(name, distribution=distribution)
-    light = light_form(name, record)
-    if light is None:
-        return None
-    parts = light_parts(light, record.package, None if weights is None else weights.path)
-    if parts is None:
-        return None
-    return _built(name, record, weights, lambda path: wire_light(light, parts)), card, record
-
-
-def light_form(name: str, record: PluginRecord) -> Light | None:
-    """How a codec is wired without torch; None where its plugin does not say."""
-    light = _load(record).call("codectk_light", name=name)
-    if not isinstance(light, Light | None):
-        raise PluginBrokenError(f"{_name(record)} gave a {type(light).__name__} as light form of '{name}'.")
-    return light
-
-
-def _built(name: str, record: PluginRecord, weights: Located | None, build: Callable[[Path | None], Any]) -> Stages:
-    """The stages that `build` makes with the weights asked for, checked."""
-    try:
-        built = build(None if weights is None else weights.path)
-    except WeightsAbsentError as error:
-        raise error.for_codec(name) from error
-    if built is None:
-        raise PluginBrokenError(f"{_name(record)} lists codec '{name}' in its card but did not build it.")
-    if not isinstance(built, Stages):
-        raise PluginBrokenError(f"{_name(record)} built a {type(built).__name__} instead of Stages for '{name}'.")
-    if weights is not None and not built.weights_hash.startswith(weights.sha256):
-        raise UsageError(f"Codec '{name}' of {record.owner} cannot use the weights {weights}: it has only its own.")
-    return built
-
-
-def import_weights(codec: str, path: Path) -> tuple[Mapping[str, np.ndarray], Mapping[str, str]]:
-    """Let the plugin of `codec` read a checkpoint of another project.
-
-    Returns:
-        Arrays by name, and metadata.
-
-    Raises:
-        UsageError: the plugin reads none.
-        WeightsError: the file is not such a checkpoint.
-        PluginError: as `codec`.
-    """
-    _, record = find_codec(codec)
-    read = _load(record).call("codectk_weights_import", codec=codec, path=path)
-    if read is None:
-        raise UsageError(f"Codec '{codec}' of {record.owner} imports no weights of other projects.")
-    if not (isinstance(read, tuple) and len(read) == 2 and all(isinstance(part, Mapping) for part in read)):
-        raise PluginBrokenError(f"{_name(record)} imported something else than arrays and metadata from {path}.")
-    return read
-
-
-def published_weights(codec: str) -> PublishedWeights | None:
-    """Ask the plugin of `codec` where a checkpoint can be fetched; None where it names none.
-
-    Raises:
-        PluginError: as `codec`.
-    """
-    _, record = find_codec(codec)
-    published = _load(record).call("codectk_weights_published", codec=codec)
-    if not isinstance(published, PublishedWeights | None):
-        raise PluginBrokenError(f"{_name(record)} gave a {type(published).__name__} as published weights of '{codec}'.")
-    return published
+    module, _, name = place.partition(":")
+    found = getattr(_imported(record, module), name, None)
+    if found is None:
+        raise broken(record, f"has no '{name}' in {module}, which its card names.")
+    return found
 
 
 def network(name: str, options: Mapping[str, Any] | None = None) -> Any:
@@ -201,10 +132,13 @@ def network(name: str, options: Mapping[str, Any] | None = None) -> Any:
 
     Raises:
         UsageError: the codec has nothing to train, or the plugin refuses the options.
-        PluginError: as `codec`.
+        PluginError: as `find_codec` and `load`.
     """
-    _, record = find_codec(name)
-    built = _load(record).call("codectk_network", name=name, options=dict(options or {}))
+    card, record = find_codec(name)
+    given = dict(options or {})
+    if card.network:
+        return guarded(record, card.network, named(record, card.network), options=given)
+    built = load_record(record).call("codectk_network", name=name, options=given)
     if built is None:
         raise UsageError(f"Codec '{name}' of {record.owner} offers no network to train.")
     return built
@@ -216,8 +150,7 @@ def components(plugin: str, kind: str) -> list[str]:
     Raises:
         PluginError: as `load`.
     """
-    card = load(plugin).record.card
-    return [one.id for one in card.components if one.kind == kind] if card else []
+    return [one.id for one in _cards(load(plugin).record).values() if one.kind == kind]
 
 
 def component(kind: str, name: str, options: Mapping[str, Any] | None = None) -> Any:
@@ -230,61 +163,133 @@ def component(kind: str, name: str, options: Mapping[str, Any] | None = None) ->
     if kind not in COMPONENT_KINDS:
         raise UsageError(f"There is no component kind '{kind}'; kinds are {', '.join(COMPONENT_KINDS)}.")
     plugin = load(name.split(".", 1)[0])
-    if name not in (offered := components(plugin.record.name, kind)):
-        listed = ", ".join(offered) or "none"
+    card = _cards(plugin.record).get(name)
+    if card is None or card.kind != kind:
+        listed = ", ".join(one.id for one in _cards(plugin.record).values() if one.kind == kind) or "none"
         raise UsageError(f"There is no {kind} component '{name}'; plugin '{plugin.record.name}' has: {listed}.")
-    built = plugin.call(f"codectk_{kind}", name=name, options=dict(options or {}))
-    if built is None:
-        raise PluginBrokenError(f"{_name(plugin.record)} lists '{name}' in its card but did not build it.")
-    return built
+    return _component(plugin, card, dict(options or {}))
 
 
 def stages(names: Sequence[str], options: Mapping[str, Any] | None = None) -> list[Any]:
-    """Build several components of one plugin with the same options, sharing what their codec shares.
+    """Build several components of one plugin with the same options; parts of one network share it.
 
     Args:
-        names: component ids of one plugin, each at most once.
+        names: component ids of one plugin, each at most once, all in its card.
         options: for all of them.
 
     Raises:
         As `component`.
     """
     plugin = load(names[0].split(".", 1)[0])
-    cards = {card.id: card for card in plugin.record.card.components} if plugin.record.card else {}
-    built = None
-    if len(names) > 1 and cards.keys() >= set(names):
-        built = plugin.call("codectk_stages", names=list(names), options=dict(options or {}))
-    if built is None:
-        return [component(cards[name].kind if name in cards else "analysis", name, options) for name in names]
-    if len(made := list(built)) != len(names) or None in made:
-        raise PluginBrokenError(f"{_name(plugin.record)} did not build all of {', '.join(names)} in codectk_stages.")
-    return made
+    whole = functools.cache(lambda codec: network(codec, options))
+    cards = [_cards(plugin.record)[name] for name in names]
+    return [
+        getattr(whole(card.codec), card.part) if card.part else _component(plugin, card, dict(options or {}))
+        for card in cards
+    ]
 
 
-def _load(record: PluginRecord) -> LoadedPlugin:
-    if record.status != "ok":
-        raise discover.error_of(record)
+def edits_of(codec: str, *, distribution: str = "") -> Mapping[str, Edit]:
+    """Edits that files of a codec can carry, by name; its weights are not loaded.
+
+    Args:
+        codec: codec name.
+        distribution: what a file's header says offers it, for the message if it is missing.
+
+    Raises:
+        PluginError: as `find_codec` and `load`, or an edit breaks the rules of `spec.edits.Edit`.
+    """
+    _, record = find_codec(codec, distribution=distribution)
+    listed = load_record(record).call("codectk_edits", codec=codec)
+    if listed is None:
+        return {}
+    if not isinstance(listed, Mapping):
+        raise broken(record, f"lists edits as {type(listed).__name__} instead of a mapping.")
+    for name, edit in listed.items():
+        wrong = edit.wrong if isinstance(edit, Edit) else f"it is a {type(edit).__name__} and no Edit"
+        if not wrong and edit.name != name:
+            wrong = f"it calls itself '{edit.name}'"
+        if wrong:
+            raise broken(record, f"lists a wrong edit '{name}' of codec '{codec}': {wrong}.")
+    return listed
+
+
+def guarded(
+    record: PluginRecord, what: str, function: Callable[..., Any], there: bool = True, /, **arguments: Any
+) -> Any:
+    """Call a function of a plugin, traced; whatever goes wrong inside is this plugin's error.
+
+    Args:
+        record: the plugin.
+        what: how messages and the trace call the function.
+        function: called with `arguments`.
+        there: false for a hook that the plugin does not have.
+
+    Raises:
+        CodectkError: raised by the plugin on purpose.
+        PluginBrokenError: the plugin raised anything else.
+    """
     try:
-        module = importlib.import_module(record.module)
-    except (Exception, SystemExit) as error:
-        raise PluginBrokenError(f"{_name(record)} cannot be imported: {_text(error)}") from error
+        return trace.watched(record.name, what, function, arguments, there)
+    except CodectkError:
+        raise
+    except Exception as error:
+        values = ", ".join(trace.short(repr(value)) for value in arguments.values() if value is not None)
+        raise broken(record, f"failed in {what}({values}): {_text(error)}") from error
+
+
+def broken(record: PluginRecord, what: str) -> PluginBrokenError:
+    """The error that says what a plugin did wrong."""
+    return PluginBrokenError(f"{record.owner[0].upper()}{record.owner[1:]} {what}")
+
+
+@functools.cache
+def _manager() -> pluggy.PluginManager:
     manager = pluggy.PluginManager(hooks.PROJECT)
     manager.add_hookspecs(hooks)
+    return manager
+
+
+def _register(record: PluginRecord, module: ModuleType) -> None:
+    """Check a module's hooks and keep it; what does not pass leaves no trace."""
+    manager = _manager()
+    if manager.get_plugin(record.module) is module:
+        return
+    if manager.has_plugin(record.module):  # it was imported anew since
+        manager.unregister(name=record.module)
     try:
-        manager.register(module, record.name)
+        manager.register(module, record.module)
         manager.check_pending()
     except (pluggy.PluginValidationError, ValueError) as error:
-        raise PluginBrokenError(f"{_name(record)} has a wrong hook: {_text(error)}") from error
-    trace.watch(manager, record.name)
-    return LoadedPlugin(record, manager)
+        if manager.has_plugin(record.module):
+            manager.unregister(name=record.module)
+        raise broken(record, f"has a wrong hook: {_text(error)}") from error
+
+
+def _imported(record: PluginRecord, module: str) -> ModuleType:
+    try:
+        return importlib.import_module(module)
+    except (Exception, SystemExit) as error:
+        raise broken(record, f"cannot be imported: {_text(error)}") from error
+
+
+def _component(plugin: LoadedPlugin, card: ComponentCard, options: dict[str, Any]) -> Any:
+    if card.part:
+        return getattr(network(card.codec, options), card.part)
+    if card.factory:
+        return guarded(plugin.record, card.factory, named(plugin.record, card.factory), options=options)
+    built = plugin.call(f"codectk_{card.kind}", name=card.id, options=options)
+    if built is None:
+        raise broken(plugin.record, f"lists '{card.id}' in its card but did not build it.")
+    return built
+
+
+def _cards(record: PluginRecord) -> dict[str, ComponentCard]:
+    return {card.id: card for card in record.card.components} if record.card else {}
 
 
 def _offers(records: list[PluginRecord]) -> list[tuple[CodecCard, PluginRecord]]:
     return [(card, record) for record in records if record.card is not None for card in record.card.codecs]
-
-
-def _name(record: PluginRecord) -> str:
-    return record.owner[0].upper() + record.owner[1:]
 
 
 def _text(error: BaseException) -> str:

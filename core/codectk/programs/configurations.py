@@ -1,8 +1,8 @@
-"""Named configurations of a network, and options that change their fields."""
+"""Options of what a plugin builds: named configurations of a network and fields to change, or few, or none."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -30,3 +30,19 @@ def configured(title: str, configurations: Mapping[str, Config], options: Mappin
         return replace(configurations[name], **changes)  # type: ignore[type-var]
     except TypeError as error:
         raise UsageError(f"{title}'s configuration does not know that option: {error}.") from error
+
+
+def check_options(what: str, options: Mapping[str, Any], known: Collection[str] = ()) -> None:
+    """Refuse options that a component does not have.
+
+    Args:
+        what: the component, for messages.
+        options: what it was given.
+        known: names of those that it has.
+
+    Raises:
+        UsageError: there is another one.
+    """
+    for option in options:
+        if option not in known:
+            raise UsageError(f"{what} has no option '{option}'; it has {', '.join(known) or 'none'}.")

@@ -11,6 +11,9 @@
     domain = "natural"
     stride = 64
     tile = 1216
+    network = "codectk_segpic.network:build"
+    preset = "segpic-small"
+    light = "codectk_segpic.light:LIGHT"
 
     [codec.knobs.quality]
     side = "encoder"
@@ -25,73 +28,26 @@
     [[component]]
     id = "segpic.rat_analysis"
     kind = "analysis"
+    part = "analysis"
     knobs = ["quality"]
 
-Unknown keys are errors: a new key is a new `API`.
+Unknown keys are errors: a new key is a new `API`. A place in the code is written "module:object" and imported when it
+is needed; what a card does not name is asked of the plugin's hooks.
 """
 
 from __future__ import annotations
 
-import math
-import operator
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, cast
 
 from codectk import spec
 from codectk.base import toml
 from codectk.base.errors import BitstreamError, PluginBrokenError, PluginIncompatibleError, UsageError
 from codectk.base.toml import Table
 from codectk.bitstream.tiles import MIN_TILE, OVERLAP
-from codectk.spec.component import NAME, ComponentCard, parse_component
+from codectk.spec.component import NAME, ComponentCard, parse_component, place_of
 from codectk.spec.fidelity import Fidelity, parse_fidelity
-
-Side = Literal["encoder", "decoder"]
-Number = float | int
-
-_KNOB_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
-
-
-@dataclass(frozen=True)
-class Knob:
-    """One option of a codec.
-
-    Attributes:
-        name: as in `--knob NAME=VALUE` and in Python keyword arguments.
-        side: who turns it. Encoder knobs shape the file, decoder knobs only the picture.
-        type: "float" or "int".
-        minimum, maximum: inclusive range.
-        default: value when none is given.
-        coded: the file carries it. For a decoder knob this is the encoder's advice, used when
-            the person decoding gives no value.
-        rate: the knob that `--target-bytes` searches over; the file grows with it.
-        help: one line.
-    """
-
-    name: str
-    side: Side
-    type: Literal["float", "int"]
-    minimum: Number
-    maximum: Number
-    default: Number
-    coded: bool = False
-    rate: bool = False
-    help: str = ""
-
-    def convert(self, value: object) -> Number:
-        """Return `value` (a number or its text) as this knob's type.
-
-        Raises:
-            UsageError: not a number, not whole where it must be, or out of range.
-        """
-        number = _number(value)
-        if number is None or (self.type == "int" and number != int(number)):
-            kind = "a whole number" if self.type == "int" else "a number"
-            raise UsageError(f"Knob '{self.name}' must be {kind}, not {value!r}.")
-        if not self.minimum <= number <= self.maximum:
-            raise UsageError(f"Knob '{self.name}' must be between {self.minimum} and {self.maximum}, not {value}.")
-        return int(number) if self.type == "int" else float(number)
+from codectk.spec.knob import Knob, Number, Side, parse_knob
 
 
 @dataclass(frozen=True)
@@ -107,6 +63,11 @@ class CodecCard:
         summarizes: its plugin has the hook `codectk_summary`, and is imported for `codectk info`.
         tile: longest side in pixels of what is coded in one piece; None for a codec that needs the whole picture.
         fidelity: what its own weights reach on pictures of their domain; None with others, or if nobody measured.
+        network: place of the function that builds the network with fresh weights from a recipe's options: a torch
+            module whose `codec(weights_hash, device)` wires the stages; "" asks the hook `codectk_network`.
+        preset: the codec's own weights in the plugin's `weights.toml`; with `network`, codectk loads these or others by
+            itself, else the hook `codectk_codec` does.
+        light: place of the `spec.light.Light` that wires it without torch; "" for a codec that has none.
     """
 
     name: str
@@ -117,6 +78,9 @@ class CodecCard:
     summarizes: bool = False
     tile: int | None = None
     fidelity: Fidelity | None = None
+    network: str = ""
+    preset: str = ""
+    light: str = ""
 
     @property
     def rate_knob(self) -> Knob | None:
@@ -161,7 +125,7 @@ def parse_card(text: str, where: str) -> Card:
             f"{where} was written for plugin API {api}, but this codectk has API {spec.API} and accepts {accepted}."
         )
     codecs = tuple(_codec(table) for table in card.tables("codec"))
-    knobs = {codec.name: tuple(codec.knobs) for codec in codecs}
+    by_name = {codec.name: codec for codec in codecs}
     result = Card(
         api=api,
         title=card.take("title", str),
@@ -169,7 +133,7 @@ def parse_card(text: str, where: str) -> Card:
         licence=card.take("licence", str),
         homepage=card.take("homepage", str, ""),
         codecs=codecs,
-        components=tuple(parse_component(table, knobs) for table in card.tables("component")),
+        components=tuple(_component(table, by_name) for table in card.tables("component")),
     )
     card.done()
     for what, names in (
@@ -240,17 +204,11 @@ def _unknown_knob(card: CodecCard, name: str, side: Side, valid: Mapping[str, Kn
     return f"{head}; valid knobs: {listed or 'none'}."
 
 
-def _number(value: object) -> Number | None:
-    """Return a finite number, or None. Whole numbers, such as large seeds, stay exact."""
-    if isinstance(value, bool):
-        return None
-    for parse in (int if isinstance(value, str) else operator.index, float):
-        try:
-            number: Number = parse(cast(Any, value))
-        except (TypeError, ValueError, OverflowError):
-            continue
-        return number if isinstance(number, int) or math.isfinite(number) else None
-    return None
+def _component(table: Table, codecs: Mapping[str, CodecCard]) -> ComponentCard:
+    card = parse_component(table, {name: tuple(codec.knobs) for name, codec in codecs.items()})
+    networked = card.codec in codecs and bool(codecs[card.codec].network)
+    table.need(networked or not card.part, "a part needs a codec whose card names its network")
+    return card
 
 
 def _codec(table: Table) -> CodecCard:
@@ -265,7 +223,7 @@ def _codec(table: Table) -> CodecCard:
     tile = table.take("tile", int, 0)
     least = max(MIN_TILE, stride + OVERLAP)
     table.need(tile == 0 or least <= tile <= 65535, f"tile must be {least} to 65535 pixels")
-    knobs = {key: _knob(key, knob) for key, knob in table.named("knobs", "knob")}
+    knobs = {key: parse_knob(key, knob) for key, knob in table.named("knobs", "knob")}
     table.need(sum(knob.rate for knob in knobs.values()) <= 1, "only one knob can be the rate knob")
     codec = CodecCard(
         name,
@@ -276,25 +234,10 @@ def _codec(table: Table) -> CodecCard:
         summarizes=table.take("summarizes", bool, False),
         tile=tile or None,
         fidelity=parse_fidelity(table),
+        network=place_of(table, "network"),
+        preset=table.take("preset", str, ""),
+        light=place_of(table, "light"),
     )
+    table.need(bool(codec.preset) or not codec.light, "a light form needs a preset, beside whose weights graphs lie")
     table.done()
     return codec
-
-
-def _knob(name: str, table: Table) -> Knob:
-    kind, side = table.take("type", str), table.take("side", str)
-    table.need(_KNOB_NAME.fullmatch(name) is not None, "the name must be 1 to 32 characters of a-z, 0-9, _")
-    table.need(kind in ("float", "int"), "type must be 'float' or 'int'")
-    table.need(side in ("encoder", "decoder"), "side must be 'encoder' or 'decoder'")
-    low, high, default = (table.take(key, float) for key in ("min", "max", "default"))
-    table.need(all(map(math.isfinite, (low, high, default))), "min, max and default must be finite")
-    if kind == "int":
-        table.need(all(isinstance(bound, int) for bound in (low, high, default)), "an int knob has whole bounds")
-    else:
-        low, high, default = float(low), float(high), float(default)
-    table.need(low <= default <= high, "min <= default <= max does not hold")
-    coded, rate = table.take("coded", bool, False), table.take("rate", bool, False)
-    table.need(not rate or side == "encoder", "a rate knob is an encoder knob")
-    text = table.take("help", str, "")
-    table.done()
-    return Knob(name, cast(Side, side), cast(Any, kind), low, high, default, coded, rate, text)

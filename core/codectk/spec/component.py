@@ -17,6 +17,8 @@ COMPONENT_KINDS = (
 NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?")
 """Names of codecs and ids of components."""
 
+_PLACE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
 
 @dataclass(frozen=True)
 class ComponentCard:
@@ -29,6 +31,9 @@ class ComponentCard:
         codec: codec of the same card whose stage it is, so that a recipe with it pads to that codec's stride and has
             its knobs; "" for a component without one. Left out, it is the plugin's only codec.
         knobs: those of the codec's knobs that it reads. Left out, all of them.
+        part: the attribute of the codec's network that it is; components that a recipe names with the same options are
+            parts of one network.
+        factory: place of the function that builds it from its options. Without both, the hook `codectk_<kind>` does.
     """
 
     id: str
@@ -36,6 +41,8 @@ class ComponentCard:
     summary: str
     codec: str = ""
     knobs: tuple[str, ...] = ()
+    part: str = ""
+    factory: str = ""
 
 
 def parse_component(table: Table, knobs: Mapping[str, Sequence[str]]) -> ComponentCard:
@@ -58,6 +65,17 @@ def parse_component(table: Table, knobs: Mapping[str, Sequence[str]]) -> Compone
     read = table.take("knobs", list, list(offered))
     for knob in read:
         table.need(knob in offered, f"its codec has no knob {knob!r}")
-    component = ComponentCard(name, kind, table.take("summary", str, ""), codec, tuple(read))
+    part = table.take("part", str, "")
+    table.need(not part or part.isidentifier(), "part must be the name of an attribute")
+    factory = place_of(table, "factory")
+    table.need(not (part and factory), "it is either a part or made by a factory")
+    component = ComponentCard(name, kind, table.take("summary", str, ""), codec, tuple(read), part, factory)
     table.done()
     return component
+
+
+def place_of(table: Table, key: str) -> str:
+    """A place in the code, "module:object"; "" if the table names none."""
+    place = table.take(key, str, "")
+    table.need(not place or _PLACE.fullmatch(place) is not None, f"{key} must be 'module:object'", key)
+    return place

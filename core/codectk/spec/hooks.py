@@ -9,6 +9,11 @@
             from codectk_mine.model import build   # heavy imports belong here
             return build(device)
 
+What is ordinary needs no hook: a card names a network's factory and preset, parts of the network, and functions that
+build components (see `codectk.spec.card`), and codectk does the rest. Hooks are for what a name in a card cannot say: a
+codec without a network, or whose weights are not just its own (HSC's need a generator, CompressAI's come from the
+store), checkpoints of other projects, edits, summaries.
+
 A hook takes those of its arguments that it needs. A plugin without `weights` in `codectk_codec` has its own weights
 and no others; the core notices and says so when others are asked for. A hook returns None for names that are not its
 plugin's. What a plugin offers stands in its card.
@@ -16,7 +21,7 @@ plugin's. What a plugin offers stands in its card.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -29,7 +34,6 @@ if TYPE_CHECKING:
     from codectk.bitstream.reader import Container
     from codectk.spec.adapter import Adapter
     from codectk.spec.edits import Edit
-    from codectk.spec.light import Light
     from codectk.spec.metrics import PictureMetric, SetMetric
     from codectk.spec.published import PublishedWeights
     from codectk.spec.stages import (
@@ -56,14 +60,8 @@ def codectk_codec(name: str, device: str, weights: Path | None) -> Stages | None
     `weights` is None for the plugin's own, or a verified safetensors file whose metadata has this codec's name under
     "codec": one that `codectk_weights_import` made, one from training, or one of the plugin's manifest.
     The codec's `weights_hash` is then the sha256 of that file.
-    """
 
-
-@hookspec(firstresult=True)
-def codectk_light(name: str) -> Light | None:
-    """Say how the codec `name` is wired without torch, from the graphs beside its weights; import no torch.
-
-    `codectk_codec` of a codec that has none needs no torch either, or runs only with it.
+    Not asked for a codec whose card names `network` and `preset`.
     """
 
 
@@ -90,7 +88,10 @@ def codectk_weights_published(codec: str) -> PublishedWeights | None:
 
 @hookspec(firstresult=True)
 def codectk_network(name: str, options: Mapping[str, Any]) -> Any | None:
-    """Build the codec `name` with fresh weights for training: a torch module whose `codec()` wires its stages."""
+    """Build the codec `name` with fresh weights for training: a torch module whose `codec()` wires its stages.
+
+    Not asked for a codec whose card names `network`.
+    """
 
 
 @hookspec(firstresult=True)
@@ -116,15 +117,6 @@ def codectk_synthesis(name: str, options: Mapping[str, Any]) -> Synthesis | None
 @hookspec(firstresult=True)
 def codectk_post(name: str, options: Mapping[str, Any]) -> Post | None:
     """Build the decoder-side post stage `name`."""
-
-
-@hookspec(firstresult=True)
-def codectk_stages(names: Sequence[str], options: Mapping[str, Any]) -> Sequence[Any] | None:
-    """Build several stages of one codec at once, in the order of their component ids, with what they share shared.
-
-    A recipe that names several components of a plugin with the same options gets them here. A plugin whose stages share
-    nothing needs no such hook.
-    """
 
 
 @hookspec(firstresult=True)

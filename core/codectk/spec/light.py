@@ -18,17 +18,15 @@ Wire = Callable[[Any, Mapping[str, Any], str, Backend], Stages]
 
 @dataclass(frozen=True)
 class Light:
-    """A codec's light form, from the hook `codectk_light`.
+    """A codec's light form, whose place its card names under `light`.
 
     Attributes:
         wire: parts, options of the network, sha256 of its weights and a carrier of pixels -> stages. Parts are called
             by the names that they have in the torch network: `parts.under("synthesis").g_s0` is a callable, a list of
             them, a tensor, or a prior. Raises UsageError for options that have no light form.
-        preset: name of the codec's weights in the plugin's `weights.toml`; their graphs lie beside them.
         examples: sizes and knobs to make graphs from, two at least: a dimension that is the same in all of them is
             the same in every picture.
     """
 
     wire: Wire
-    preset: str
     examples: tuple[Context, ...]

@@ -18,7 +18,7 @@ from codectk.bitstream.info import Info
 from codectk.metrics.psnr import psnr
 from codectk.picture.read import read_picture
 from codectk.pipeline.encode import Encoding
-from codectk.spec.card import Knob, Number
+from codectk.spec.knob import Knob, Number
 from codectk.testing import corrupt, pictures
 from codectk.testing.edited import EditConformance
 from codectk.testing.engines import EngineConformance

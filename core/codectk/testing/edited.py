@@ -11,7 +11,7 @@ from codectk import api
 from codectk.base.errors import UsageError
 from codectk.bitstream.chunk import LATENTS
 from codectk.bitstream.reader import read
-from codectk.plugins.editing import edits_of
+from codectk.plugins.manager import edits_of
 from codectk.spec.edits import Edit
 from codectk.testing.subject import CodecSubject
 

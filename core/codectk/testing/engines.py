@@ -7,6 +7,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
+from codectk.pipeline.build import build_light
 from codectk.pipeline.codec import Codec
 from codectk.pipeline.load import load
 from codectk.plugins import manager
@@ -20,7 +21,7 @@ class EngineConformance(CodecSubject):
     """Files pass between torch and graphs, both ways."""
 
     def engines(self) -> tuple[Codec, Codec]:
-        if find_spec("onnxruntime") is None or manager.light_codec(self.codec) is None:
+        if find_spec("onnxruntime") is None or build_light(*manager.find_codec(self.codec)) is None:
             pytest.skip(f"codec '{self.codec}' has no graphs here")
         return load(self.codec, engine="torch"), load(self.codec, engine="onnx")
 

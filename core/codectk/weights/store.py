@@ -63,7 +63,7 @@ def resolve(entry: WeightsEntry, package: str) -> Path:
 
     Raises:
         PluginMissingError: the package is not installed.
-        WeightsAbsentError: there is no such file, but `plugins.pulling.pull` can make it.
+        WeightsAbsentError: there is no such file, but `pulling.pull` can make it.
         WeightsError: there is no such file, or what is there has another hash.
     """
     candidates = [path for path in (package_folder(package) / entry.file, _stored_path(entry)) if path.is_file()]

@@ -31,7 +31,7 @@ from codectk.metrics.psnr import psnr  # noqa: E402
 from codectk.picture.read import read_picture  # noqa: E402
 from codectk.pipeline.decode import decode_latents  # noqa: E402
 from codectk.pipeline.load import forget, load  # noqa: E402
-from codectk.plugins.importing import import_file  # noqa: E402
+from codectk.weights.importing import import_file  # noqa: E402
 from codectk_compressai.library import model_class  # noqa: E402
 from codectk_compressai.presets import ARCHITECTURES, PRESETS  # noqa: E402
 

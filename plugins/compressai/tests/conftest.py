@@ -69,7 +69,7 @@ def bring(lively: Callable[..., Any], tmp_path: Path) -> Callable[..., tuple[str
     """Save a network as CompressAI does, import it for the first codec of its architecture; returns both."""
     import torch
 
-    from codectk.plugins.importing import import_file
+    from codectk.weights.importing import import_file
     from codectk_compressai.presets import PRESETS
 
     def do(architecture: str, **options: float) -> tuple[str, Any]:

@@ -19,9 +19,9 @@ from codectk import api
 from codectk.base.errors import WeightsError
 from codectk.cli import main
 from codectk.pipeline.load import forget
-from codectk.plugins.importing import import_file
-from codectk.plugins.pulling import pull
 from codectk.testing.pictures import scene
+from codectk.weights.importing import import_file
+from codectk.weights.pulling import pull
 from codectk.weights.store import sha256_of, stored
 
 CODEC = "compressai.mbt2018-mean-q4"

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from codectk_egic.discriminator.emphasis import emphasized
-from codectk_egic.discriminator.oasis import FULL, SMALL, OasisC
-from codectk_egic.discriminator.registry import build
+from codectk_egic.discriminator.oasis import FULL, SMALL, OasisC, build
 
 
 def test_flat_areas_stay_and_detail_grows():
@@ -38,7 +37,6 @@ def test_a_pixelwise_critic_learns_fine_detail_in_few_steps_only_with_it(emphasi
     """Real and fake share big soft shapes; a faint grain, one seventh as strong, is on the real ones alone."""
     torch.manual_seed(0)
     network = build(
-        "egic.oasis_c",
         {"classes": 1, "latent": 2, "channels": [8, 8], "last": 8, "stem": 2, "labelmix": 0.0, "emphasis": emphasis},
     )
     assert isinstance(network, OasisC)

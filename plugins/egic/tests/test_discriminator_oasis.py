@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from codectk.base.errors import ContractError, UsageError
-from codectk_egic.discriminator.oasis import COND_MODES, OasisC
-from codectk_egic.discriminator.registry import build
+from codectk_egic.discriminator.oasis import COND_MODES, OasisC, build
 
 Batch = tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]
 
@@ -18,7 +17,7 @@ Batch = tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]
 def tiny(**changes: Any) -> OasisC:
     torch.manual_seed(0)
     options = {"classes": 3, "latent": 5, "channels": [8, 8], "last": 8, "stem": 2, **changes}
-    network = build("egic.oasis_c", options)
+    network = build(options)
     assert isinstance(network, OasisC)
     return network
 
@@ -51,7 +50,7 @@ def rolled(latents: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def test_full_has_the_published_structure():
-    network = build("egic.oasis_c", {"config": "full"})
+    network = build({"config": "full"})
     assert isinstance(network, OasisC)
     sizes = {name: p.numel() for name, p in network.named_parameters()}
     gains = sum(n for name, n in sizes.items() if name.endswith("original0"))
@@ -246,7 +245,7 @@ def test_autocast_and_large_latents():
 )
 def test_options_that_do_not_fit(options: dict[str, Any]):
     with pytest.raises(UsageError):
-        build("egic.oasis_c", options)
+        build(options)
 
 
 def test_missing_or_foreign_latents():
@@ -255,7 +254,3 @@ def test_missing_or_foreign_latents():
     for latents in ({}, {"y": torch.zeros(4, 6, 2, 2)}, {"y": torch.zeros(4, 5, 1, 2)}):
         with pytest.raises(ContractError):
             network.generator_loss(fake, labels, latents)
-
-
-def test_other_names_are_not_ours():
-    assert build("segpic.regions", {}) is None

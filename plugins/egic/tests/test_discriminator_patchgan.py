@@ -9,13 +9,12 @@ import torch
 from torch import Tensor
 
 from codectk.base.errors import UsageError
-from codectk_egic.discriminator.patchgan import PatchGan
-from codectk_egic.discriminator.registry import build
+from codectk_egic.discriminator.patchgan import PatchGan, build
 
 
 def tiny(**changes: Any) -> PatchGan:
     torch.manual_seed(0)
-    network = build("egic.patchgan", {"latent": 5, "widths": [8, 8, 12], **changes})
+    network = build({"latent": 5, "widths": [8, 8, 12], **changes})
     assert isinstance(network, PatchGan)
     return network
 
@@ -27,7 +26,7 @@ def batch() -> tuple[Tensor, Tensor, dict[str, Tensor]]:
 
 
 def test_full_has_the_published_structure():
-    network = build("egic.patchgan", {"config": "full"})
+    network = build({"config": "full"})
     assert isinstance(network, PatchGan)
     shapes = [(*layer.weight.shape, *layer.stride) for layer in (network.latent.conv, *network.convs, network.out)]
     assert shapes == [
@@ -92,4 +91,4 @@ def test_learns_to_tell_real_from_fake():
 def test_options_that_do_not_fit():
     for options in ({"norm": "batch"}, {"widths": [8]}, {"classes": 3}):
         with pytest.raises(UsageError):
-            build("egic.patchgan", options)
+            build(options)

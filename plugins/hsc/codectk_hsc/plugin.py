@@ -1,4 +1,4 @@
-"""HSC's hooks."""
+"""HSC's hooks: the heads are of no use without a generator, which is weights of its own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from codectk.spec.edits import Edit
     from codectk.spec.stages import Stages
-    from codectk.spec.training import Lesson
     from codectk_hsc.network import Network
 
 
@@ -23,15 +22,14 @@ def codectk_codec(name: str, device: str, weights: Path | None) -> Stages | None
     """The shipped heads, or those of a weights file, around the generator in the weights store."""
     if name != "hsc":
         return None
-    from codectk.nn.preset import load_preset, load_weights
+    from codectk.nn.preset import load_codec
     from codectk_hsc.generators.library import preset_path, refuse_generator
     from codectk_hsc.network import build
 
     preset_path()  # heads alone can do nothing, so this comes first
-    if weights is None:
-        return load_preset("codectk_hsc", "hsc-small", build, device)
-    refuse_generator(weights)
-    return load_weights(weights, build, device)
+    if weights is not None:
+        refuse_generator(weights)
+    return load_codec("codectk_hsc", "hsc-small", build, device, weights)
 
 
 @hookimpl
@@ -54,14 +52,6 @@ def codectk_network(name: str, options: Mapping[str, Any]) -> Network | None:
     network = build(options)
     network.synthesis.basis.measure(network.synthesis.generator)
     return network
-
-
-@hookimpl
-def codectk_lesson(name: str, options: Mapping[str, Any]) -> Lesson | None:
-    """What the heads learn from painted faces; there are no options."""
-    from codectk_hsc.training.lesson import LESSONS, build
-
-    return build(name, options) if name in LESSONS else None
 
 
 @hookimpl

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from codectk.pipeline.load import forget
-from codectk.plugins.importing import import_file
 from codectk.testing.conformance import CodecConformance
+from codectk.weights.importing import import_file
 from codectk_hsc.generators.library import PRESET, preset_path
 
 pytestmark = pytest.mark.filterwarnings("ignore::codectk.base.errors.DomainWarning")  # the kit's pictures are no faces

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 import torch
+from codectk_hsc.manager.catalogue import CATALOGUE
+from codectk_hsc.manager.directions import directions, moved
 
 from codectk.base.errors import InputError
-from codectk.plugins import editing
-from codectk_hsc.editing.catalogue import CATALOGUE
-from codectk_hsc.editing.directions import directions, moved
+from codectk.plugins import manager
 from codectk_hsc.training.directions import find, normal_scores, regress
 
 
 def test_the_plugin_offers_the_catalogue():
-    edits = editing.edits_of("hsc")
+    edits = manager.edits_of("hsc")
     assert list(edits) == list(CATALOGUE)
     for name, edit in edits.items():
         assert edit.name == name and not edit.wrong

@@ -16,7 +16,7 @@ import pytest
 
 import codectk
 from codectk.bitstream.reader import read
-from codectk.nn.preset import load_preset
+from codectk.nn.preset import load_codec
 from codectk.pipeline.codec import Codec
 from codectk.pipeline.decode import decode_latents
 from codectk.pipeline.load import card_of
@@ -30,7 +30,7 @@ GOLDEN = GoldenFile(Path(__file__).parent / "golden" / "face-q100.ctk")
 
 
 def heads() -> Codec:
-    return Codec(load_preset("codectk_hsc", "hsc-small", build), card_of("hsc"), "codectk-hsc")
+    return Codec(load_codec("codectk_hsc", "hsc-small", build), card_of("hsc"), "codectk-hsc")
 
 
 def test_the_golden_file_decodes_to_its_latents():

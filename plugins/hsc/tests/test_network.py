@@ -148,7 +148,7 @@ def test_lesson_teaches_every_head(tiny: Network, tmp_path: Path):
         silent = [key for key, value in tiny.named_parameters() if value.grad is None or not value.grad.any()]
         assert not [key for key in silent if not key.startswith("entropy_model")], silent
         assert {"styles", "feature", "core", "slices"} <= set(terms)
-    with pytest.raises(UsageError, match=r"Lesson 'hsc\.codes' has no option 'speed'"):
+    with pytest.raises(UsageError, match=r"hsc\.codes has no option 'speed'"):
         manager.component("lesson", "hsc.codes", {"speed": 1})
     with pytest.raises(InputError, match="named by number"):
         manager.component("lesson", "hsc.codes")(tiny, batch._replace(files=[tmp_path / "anna.jpg"] * 4))

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from codectk.base.errors import UsageError
 from codectk.base.types import Context
+from codectk.programs.configurations import check_options
 from codectk_labels.predict import SIDES, probabilities
 from codectk_labels.preset import load_segmenter
 from codectk_labels.segmenter import Segmenter
@@ -34,9 +35,7 @@ def build(options: Mapping[str, Any]) -> Labels:
         UsageError: an unknown option, or `sides` are not one or more whole numbers of at least 32.
         WeightsError: the weights are missing or damaged.
     """
-    unknown = sorted(set(options) - {"sides"})
-    if unknown:
-        raise UsageError(f"labels.segmenter has no option '{unknown[0]}'; it has 'sides'.")
+    check_options("labels.segmenter", options, ("sides",))
     sides = options.get("sides", SIDES)
     if not isinstance(sides, (list, tuple)) or not sides or not all(type(s) is int and s >= 32 for s in sides):
         raise UsageError("The option 'sides' of labels.segmenter is a list of whole numbers of at least 32.")

@@ -91,6 +91,5 @@ def wire(parts: Any, options: Mapping[str, Any], weights_hash: str, backend: Bac
 
 LIGHT = Light(
     wire,
-    "segpic-small",
     (Context(128, 192, {"quality": 50.0, "grid": 2}), Context(192, 320, {"quality": 40.0, "grid": 4})),
 )

@@ -21,14 +21,6 @@ from codectk_segpic.entropy import EntropyModel, PrototypeCoder
 from codectk_segpic.layers import Down, Up
 from codectk_segpic.synthesis import Synthesis
 
-STAGES = {
-    "regions": "conditioning",
-    "rat_analysis": "analysis",
-    "charm_lrp": "entropy_model",
-    "rat_synthesis": "synthesis",
-}
-"""Components that are stages of the codec, and what they are in it."""
-
 
 class Network(nn.Module):
     """Owns every weight of SegPIC once.
@@ -84,15 +76,13 @@ class Network(nn.Module):
             without_knobs=frozenset() if self.config.exact else frozenset({"quality"}),
         )
 
-    def part(self, name: str) -> nn.Module:
-        """The stage with a component's name, such as "charm_lrp".
+    @property
+    def prototype_coder(self) -> PrototypeCoder:
+        """What codes regions and prototypes alone, for the component of that name.
 
         Raises:
             UsageError: this configuration has nothing to code beside y.
         """
-        if name != "prototype_coder":
-            stage: nn.Module = getattr(self, STAGES[name])
-            return stage
         if not self.config.has("regions"):
             raise UsageError("segpic.prototype_coder codes what belongs to regions, but without has 'regions'.")
         return PrototypeCoder(self.entropy_model)

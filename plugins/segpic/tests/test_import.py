@@ -17,9 +17,9 @@ from codectk import api
 from codectk.base.errors import ParameterMismatchError, UsageError, WeightsError
 from codectk.bitstream.reader import read
 from codectk.pipeline.load import forget, load, load_for
-from codectk.plugins.importing import import_file
 from codectk.testing import pictures
 from codectk.weights import store
+from codectk.weights.importing import import_file
 from codectk_segpic import checkpoint
 from codectk_segpic.checkpoint import import_checkpoint
 

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from torch import nn
 
 from codectk.base.errors import UsageError
 from codectk.base.types import Context
-from codectk.programs.configurations import configured
+from codectk.programs.configurations import check_options, configured
 from codectk.spec.stages import EntropyModel, SymbolCoder
 from codectk_sgc.coders import Coders
 from codectk_sgc.colors.coder import PREFIX as COLORS
@@ -24,19 +23,12 @@ from codectk_sgc.labels.coder import MAX_CLASSES, LabelCoder
 from codectk_sgc.labels.coder import PREFIX as LABELS
 from codectk_sgc.labels.names import COCO_STUFF
 
-PREFIXES = {
-    "sgc.label_coder": (LABELS,),
-    "sgc.color_coder": (COLORS,),
-    "sgc.semantic_coder": (LABELS, COLORS),
-}
-"""What the networks of each coder are called in the weights."""
-
 
 class CoderStage(Coders):
     """A coder that owns its networks: a bundle has them, so that its files decode wherever it is.
 
     Args:
-        name: of `PREFIXES`.
+        name: the component's id.
         arrays: its networks.
         classes: number of labels.
         reduced: see `codectk_sgc.entropy.Reduced`.
@@ -68,31 +60,46 @@ class CoderStage(Coders):
         return Reduced(made) if self._reduced else made
 
 
-def coder(name: str, options: Mapping[str, Any]) -> CoderStage:
-    """A coder by component id, with the networks of this package.
+def label_coder(options: Mapping[str, Any]) -> CoderStage:
+    """The coder of the label map, with the networks of this package; options are `classes` and `reduced`.
 
     Raises:
         UsageError: an option is unknown or makes no sense.
         WeightsError: the networks are missing or damaged.
     """
-    known = ("reduced",) if name == "sgc.color_coder" else ("classes", "reduced")
-    for option in options:
-        if option not in known:
-            raise UsageError(f"{name} has no option '{option}'; it has {', '.join(known)}.")
+    return _coder("sgc.label_coder", options, (LABELS,))
+
+
+def color_coder(options: Mapping[str, Any]) -> CoderStage:
+    """The coder of the color map, as `label_coder`; its option is `reduced`."""
+    return _coder("sgc.color_coder", options, (COLORS,))
+
+
+def semantic_coder(options: Mapping[str, Any]) -> CoderStage:
+    """The coder of both maps, as `label_coder`."""
+    return _coder("sgc.semantic_coder", options, (LABELS, COLORS))
+
+
+def _coder(name: str, options: Mapping[str, Any], prefixes: tuple[str, ...]) -> CoderStage:
+    check_options(name, options, ("classes", "reduced") if LABELS in prefixes else ("reduced",))
     classes, reduced = options.get("classes", len(COCO_STUFF)), options.get("reduced", False)
     if type(classes) is not int or not 1 <= classes <= MAX_CLASSES:
         raise UsageError(f"The option 'classes' of {name} is a whole number from 1 to {MAX_CLASSES}, not {classes!r}.")
     if not isinstance(reduced, bool):
         raise UsageError(f"The option 'reduced' of {name} is true or false, not {reduced!r}.")
-    arrays = {key: array for key, array in load_arrays().items() if key.startswith(PREFIXES[name])}
+    arrays = {key: array for key, array in load_arrays().items() if key.startswith(prefixes)}
     return CoderStage(name, arrays, classes, reduced)
 
 
-def transform(name: str, options: Mapping[str, Any]) -> nn.Module:
-    """The untrained encoder or decoder; options are those of `network.build`.
+def analysis(options: Mapping[str, Any]) -> Analysis:
+    """The untrained encoder; options are those of `network.build`.
 
     Raises:
         UsageError: as there.
     """
-    config = configured("SGC", CONFIGS, options)
-    return Analysis(config) if name == "sgc.semantic_analysis" else Synthesis(config)
+    return Analysis(configured("SGC", CONFIGS, options))
+
+
+def synthesis(options: Mapping[str, Any]) -> Synthesis:
+    """The untrained decoder, as `analysis`."""
+    return Synthesis(configured("SGC", CONFIGS, options))

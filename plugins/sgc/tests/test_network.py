@@ -114,7 +114,7 @@ def test_the_codebook_starts_from_latents(tiny: Network):
 
 
 def test_what_lessons_refuse(tiny: Network):
-    with pytest.raises(UsageError, match=r"Lesson 'sgc\.diffuse' has no option 'speed'"):
+    with pytest.raises(UsageError, match=r"sgc\.diffuse has no option 'speed'"):
         manager.component("lesson", "sgc.diffuse", {"speed": 1})
     with pytest.raises(UsageError, match=r"needs data\.labels"):
         manager.component("lesson", "sgc.diffuse")(tiny, batch(labels=False))

@@ -18,6 +18,7 @@ from codectk.bitstream.reader import read
 from codectk.graph.recipe import Graph, load_graph
 from codectk.nn import hybrid
 from codectk.nn.storage import to_arrays
+from codectk.pipeline.build import build_codec
 from codectk.pipeline.codec import Codec
 from codectk.pipeline.load import load
 from codectk.plugins import manager
@@ -116,8 +117,9 @@ def test_parts_learn_become_a_bundle_and_code_as_the_codec(tiny: Network, tmp_pa
     assert (codectk.info(data).codec, codectk.info(data).needs) == ("sgc-parts", ("codectk-sgc",))
     # Encoding took the bundle into the store, so that its files decode by themselves.
     assert codectk.decode(data, steps=1).size == SCENE.shape[1::-1]
-    own, _, record = manager.codec("sgc", weights=locate(source, codec="sgc", package="codectk_sgc"))
-    codec = Codec(own, manager.find_codec("sgc")[0], record.distribution)
+    card, record = manager.find_codec("sgc")
+    own = build_codec(card, record, weights=locate(source, codec="sgc", package="codectk_sgc"))
+    codec = Codec(own, card, record.distribution)
     file = codec.encode(Picture(SCENE), seed=2)
     assert read(file).payloads(LATENTS) == read(data).payloads(LATENTS)
     few = {"steps": 4}

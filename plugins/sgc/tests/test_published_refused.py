@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from codectk.base.errors import WeightsError
-from codectk.plugins.importing import import_file
 from codectk.weights import store
+from codectk.weights.importing import import_file
 from codectk_sgc.published.importing import import_published
 
 

@@ -12,6 +12,7 @@ from codectk.base.errors import UsageError
 from codectk.nn.adapters.channels import ChannelAdapter
 from codectk.nn.adapters.labels import LabelResize
 from codectk.nn.adapters.spatial import GlobalToSpatial
+from codectk.programs.configurations import check_options
 
 KINDS: Mapping[str, Callable[..., nn.Module]] = {
     "core.channels": ChannelAdapter,
@@ -27,10 +28,7 @@ def build(name: str, options: Mapping[str, Any]) -> nn.Module:
     Raises:
         UsageError: it does not take the options.
     """
-    known = inspect.signature(KINDS[name]).parameters
-    for option in options:
-        if option not in known:
-            raise UsageError(f"The adapter {name} has no option '{option}'; it has {', '.join(known) or 'none'}.")
+    check_options(f"The adapter {name}", options, inspect.signature(KINDS[name]).parameters)
     try:
         return KINDS[name](**options)
     except TypeError as error:

@@ -11,13 +11,15 @@ Körber et al. 2024, "EGIC", section 3.1 (weight norm, latent branch).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from codectk.base.errors import UsageError
+from codectk.programs.configurations import configured
 from codectk.spec.stages import LatentSpec
 from codectk_egic.discriminator.convolution import Conv, conv, repeated
 from codectk_egic.discriminator.emphasis import emphasized
@@ -76,13 +78,6 @@ SMALL = Config(13, 160, (32, 64, 96, 128), 24, 2, emphasis=6.0)
 """For crops of 192 pixels on one processor core."""
 
 CONFIGS = {"full": FULL, "small": SMALL}
-
-
-def configured(name: str, **changes: object) -> Config:
-    """A configuration by name, with fields replaced."""
-    if "channels" in changes:
-        changes["channels"] = tuple(changes["channels"])  # type: ignore[arg-type]
-    return replace(CONFIGS[name], **changes)  # type: ignore[arg-type]
 
 
 class Down(nn.Module):
@@ -268,3 +263,15 @@ class OasisC(nn.Module):
 
     def _weights(self, targets: Tensor) -> Tensor | None:
         return class_weights(targets, self.config.classes) if self.config.balance else None
+
+
+def build(options: Mapping[str, Any]) -> OasisC:
+    """An untrained critic.
+
+    Args:
+        options: `config` ("small", the default, or "full") and fields of `Config` to change.
+
+    Raises:
+        UsageError: an unknown configuration or field, or a value out of range.
+    """
+    return OasisC(configured("OASIS-C", CONFIGS, options))

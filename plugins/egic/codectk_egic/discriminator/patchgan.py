@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from codectk.base.errors import UsageError
+from codectk.programs.configurations import configured
 from codectk.spec.stages import LatentSpec
 from codectk_egic.discriminator.convolution import Conv, conv
 from codectk_egic.discriminator.latent import STRIDE, LatentBranch, latent_of
@@ -42,13 +44,6 @@ class Config:
 FULL = Config(220, (64, 128, 256, 512), compress_latents=False)
 SMALL = Config(160, (48, 96, 128, 192))
 CONFIGS = {"full": FULL, "small": SMALL}
-
-
-def configured(name: str, **changes: object) -> Config:
-    """A configuration by name, with fields replaced."""
-    if "widths" in changes:
-        changes["widths"] = tuple(changes["widths"])  # type: ignore[arg-type]
-    return replace(CONFIGS[name], **changes)  # type: ignore[arg-type]
 
 
 class PatchGan(nn.Module):
@@ -110,3 +105,15 @@ class PatchGan(nn.Module):
             "~accuracy_real": share(on_real.detach() > 0),
             "~accuracy_fake": share(on_fake.detach() < 0),
         }
+
+
+def build(options: Mapping[str, Any]) -> PatchGan:
+    """An untrained critic.
+
+    Args:
+        options: `config` ("small", the default, or "full") and fields of `Config` to change.
+
+    Raises:
+        UsageError: an unknown configuration or field, or a value out of range.
+    """
+    return PatchGan(configured("PatchGAN", CONFIGS, options))

@@ -16,9 +16,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from codectk.base.errors import InputError, UsageError
+from codectk.base.errors import InputError
 from codectk.base.types import Context
 from codectk.nn.coders import Meter
+from codectk.programs.configurations import check_options
 from codectk.spec.training import Batch, Lesson
 from codectk_hsc.decoding import Face
 from codectk_hsc.encoding import Inverted
@@ -27,8 +28,6 @@ from codectk_hsc.network import Network
 from codectk_hsc.program import CORE, FEATURE, LAYERS
 from codectk_hsc.training.degrade import degrade
 from codectk_hsc.training.faces import draw_styles
-
-LESSONS = ("hsc.codes", "hsc.pictures")
 
 STYLE_WORTH = 24.0
 """Bits that one unit of squared error of a style code (mean over slots) is worth; W has 100 units of variance."""
@@ -49,15 +48,24 @@ COARSER, PAINTED = (1, 8, 32), 2.0
 """Factors by which a picture is reduced, and the weight of its errors."""
 
 
-def build(name: str, options: Mapping[str, Any]) -> Lesson:
-    """One of `LESSONS`.
+def codes(options: Mapping[str, Any]) -> Lesson:
+    """Styles and feature of painted faces, and their coding.
 
     Raises:
         UsageError: there are options, of which it has none.
     """
-    if options:
-        raise UsageError(f"Lesson '{name}' has no option '{next(iter(options))}'.")
-    return partial(_taught, with_pictures=name == "hsc.pictures")
+    check_options("hsc.codes", options)
+    return partial(_taught, with_pictures=False)
+
+
+def pictures(options: Mapping[str, Any]) -> Lesson:
+    """The same, and what the generator makes of them.
+
+    Raises:
+        UsageError: there are options, of which it has none.
+    """
+    check_options("hsc.pictures", options)
+    return partial(_taught, with_pictures=True)
 
 
 def _taught(network: Network, batch: Batch, with_pictures: bool) -> Mapping[str, Tensor]:

@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from codectk.base.errors import UsageError
 from codectk.base.types import Context
 from codectk.nn.storage import install
+from codectk.programs.configurations import check_options
 from codectk.weights.manifest import find_entry
 from codectk.weights.store import resolve
 from codectk.weights.tensors import load_tensors
@@ -52,8 +52,7 @@ def build(options: Mapping[str, Any]) -> Labels:
         UsageError: it has no options.
         WeightsError: the weights are missing or damaged.
     """
-    if options:
-        raise UsageError(f"sgc.segmenter has no option '{next(iter(options))}'; it has none.")
+    check_options("sgc.segmenter", options)
     arrays = load_tensors(resolve(find_entry(PACKAGE, PRESET), PACKAGE), PREFIX)
     segmenter = Segmenter(len(GROUPS))
     install(segmenter, {name.removeprefix(PREFIX): array for name, array in arrays.items()})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from codectk.base.errors import UsageError
+from codectk.programs.configurations import check_options
 from codectk.spec.metrics import PictureMetric
 from codectk_sgc.table1.bce import LabelBce
 from codectk_sgc.table1.judges import MODELS, Alignment, Judge
@@ -18,9 +18,7 @@ def build(name: str, options: Mapping[str, Any]) -> PictureMetric:
         UsageError: another option, or the package that has the network is not installed.
         WeightsError: its weights are missing.
     """
-    for option in options:
-        if option != "device":
-            raise UsageError(f"{name} has no option '{option}'; it has 'device'.")
+    check_options(name, options, ("device",))
     device = str(options.get("device", "cpu"))
     if name == "sgc.label_bce":
         return LabelBce(device)

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from codectk.base.errors import UsageError
+from codectk.programs.configurations import check_options
 from codectk.spec.training import Batch, Lesson
 from codectk_sgc.decoder.colors import decoded_colors, shown
 from codectk_sgc.decoder.schedule import schedule
@@ -101,20 +102,27 @@ def cells(labels: Tensor, classes: int) -> Tensor:
     return F.avg_pool2d(votes, STRIDE).argmax(1)
 
 
-def build(name: str, options: Mapping[str, Any]) -> Lesson:
-    """One of `LESSONS`, for any network with SGC's synthesis: the codec's own or one of a recipe of parts.
+def autoencode(options: Mapping[str, Any]) -> Lesson:
+    """Pixels to latents and back, for any network with SGC's synthesis: the codec's own or one of a recipe of parts.
 
     Raises:
         UsageError: there are options, of which it has none.
     """
-    if options:
-        raise UsageError(f"Lesson '{name}' has no option '{next(iter(options))}'.")
-    taught = LESSONS[name]
+    check_options("sgc.autoencode", options)
+    return _lesson(_autoencode)
+
+
+def quantize(options: Mapping[str, Any]) -> Lesson:
+    """The same through the codebook."""
+    check_options("sgc.quantize", options)
+    return _lesson(_quantize)
+
+
+def diffuse(options: Mapping[str, Any]) -> Lesson:
+    """Latents out of noise, given labels and colors."""
+    check_options("sgc.diffuse", options)
+    return _lesson(_diffuse)
+
+
+def _lesson(taught: Callable[[Synthesis, Batch], Mapping[str, Tensor]]) -> Lesson:
     return lambda network, batch: taught(network.synthesis, batch)
-
-
-LESSONS: Mapping[str, Callable[[Synthesis, Batch], Mapping[str, Tensor]]] = {
-    "sgc.autoencode": _autoencode,
-    "sgc.quantize": _quantize,
-    "sgc.diffuse": _diffuse,
-}

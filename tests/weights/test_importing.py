@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from codectk.base.errors import InputError, PluginBrokenError, PluginMissingError, UsageError, WeightsError
-from codectk.plugins import manager
-from codectk.plugins.importing import import_file
 from codectk.weights import store
+from codectk.weights.importing import import_file, read_foreign
 from codectk.weights.tensors import load_tensors, read_metadata, save_tensors
 
 
@@ -82,7 +81,7 @@ def test_a_plugin_that_answers_nonsense(site, foreign, monkeypatch, tmp_path):
     code = "from codectk.spec.hooks import hookimpl\n@hookimpl\ndef codectk_weights_import(path):\n    return 3\n"
     site.add("alpha", code)
     with pytest.raises(PluginBrokenError, match="imported something else than arrays and metadata"):
-        manager.import_weights("alpha", foreign)
+        read_foreign("alpha", foreign)
 
 
 @pytest.mark.parametrize(

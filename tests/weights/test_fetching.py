@@ -13,9 +13,9 @@ import pytest
 
 from codectk.base.errors import ContractError, InputError, PluginBrokenError, UsageError, WeightsError
 from codectk.pipeline.load import forget
-from codectk.plugins.pulling import pull
 from codectk.spec.published import PublishedWeights
 from codectk.weights import store
+from codectk.weights.pulling import pull
 from codectk.weights.tensors import load_tensors, read_metadata
 
 KNOWS_AN_ADDRESS = """
@@ -153,7 +153,7 @@ def test_another_file_is_not_read(alpha, web, tmp_path):
 
 
 def test_too_much_is_not_taken(alpha, monkeypatch):
-    monkeypatch.setattr("codectk.plugins.fetching.MAX_BYTES", 10)
+    monkeypatch.setattr("codectk.weights.pulling.MAX_BYTES", 10)
     alpha()
     with pytest.raises(WeightsError, match="gives more than"):
         pull("alpha")

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from codectk.base.errors import InputError, WeightsError
-from codectk.plugins.manager import find_codec, import_weights
+from codectk.base.errors import InputError, UsageError, WeightsError
+from codectk.plugins import manager
 from codectk.weights import store
 from codectk.weights.locate import CODEC
 from codectk.weights.manifest import read_manifest
 from codectk.weights.tensors import read_metadata
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def import_file(codec: str, source: str | os.PathLike[str], name: str | None = None) -> Path:
@@ -36,7 +41,7 @@ def import_file(codec: str, source: str | os.PathLike[str], name: str | None = N
         PluginError: no usable plugin offers the codec.
     """
     path = Path(source)
-    _, record = find_codec(codec)
+    _, record = manager.find_codec(codec)
     if not path.exists():
         raise InputError(f"There is no file {path}.")
     metadata = _metadata(path)
@@ -49,9 +54,29 @@ def import_file(codec: str, source: str | os.PathLike[str], name: str | None = N
             raise WeightsError(f"{path} has weights for codec '{owner}', not '{codec}'.")
         if owner or known:
             return store.add(path, name or known or store.name_from(path), sha256=digest)
-    arrays, texts = import_weights(codec, path)
+    arrays, texts = read_foreign(codec, path)
     known_names = None if name else listed
     return store.save(arrays, {**texts, CODEC: codec}, name or store.name_from(path), known=known_names)
+
+
+def read_foreign(codec: str, path: Path) -> tuple[Mapping[str, np.ndarray], Mapping[str, str]]:
+    """Let the plugin of `codec` read a checkpoint of another project.
+
+    Returns:
+        Arrays by name, and metadata.
+
+    Raises:
+        UsageError: the plugin reads none.
+        WeightsError: the file is not such a checkpoint.
+        PluginError: no usable plugin offers the codec, or it failed.
+    """
+    _, record = manager.find_codec(codec)
+    read = manager.load_record(record).call("codectk_weights_import", codec=codec, path=path)
+    if read is None:
+        raise UsageError(f"Codec '{codec}' of {record.owner} imports no weights of other projects.")
+    if not (isinstance(read, tuple) and len(read) == 2 and all(isinstance(part, Mapping) for part in read)):
+        raise manager.broken(record, f"imported something else than arrays and metadata from {path}.")
+    return read
 
 
 def _metadata(path: Path) -> dict[str, str] | None:

