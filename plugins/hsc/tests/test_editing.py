@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from codectk_hsc.manager.catalogue import CATALOGUE
-from codectk_hsc.manager.directions import directions, moved
 
 from codectk.base.errors import InputError
 from codectk.plugins import manager
+from codectk_hsc.editing.catalogue import CATALOGUE
+from codectk_hsc.editing.directions import directions, moved
 from codectk_hsc.training.directions import find, normal_scores, regress
 
 
