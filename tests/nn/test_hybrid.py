@@ -489,7 +489,7 @@ MISFITS = {
     ),
     "an option": (
         PARTS.replace('"egic.charm"', '"egic.charm"\noptions = { magic = 1 }'),
-        [r"^r\.toml:7: .*not know that"],
+        [r"^r\.toml:7: EGIC has no option 'magic'; it has config, embed"],
     ),
     "an adapter's option": (
         OWN + CHANNELS + "options = { size = 3 }",
@@ -565,3 +565,20 @@ def test_one_analysis_meets_another_codecs_decoder():
     stages = hybrid.build(parse_graph(text + "options = { restore = false }\n", "r.toml")).codec()
     assert [spec.channels for spec in stages.entropy_model.needs] == [224]
     assert [spec.channels for spec in stages.synthesis.needs if spec.name == "y"] == [160]
+
+
+BESIDE = (
+    PARTS.replace("segpic.rat_analysis", "egic.swin_analysis").replace("segpic.rat_synthesis", "egic.swin_synthesis")
+    + '[adapters.p]\nname = "segpic.prototype_coder"\n'
+)
+
+
+def test_who_needs_a_latent_is_named_though_it_codes_beside_the_entropy_model():
+    with pytest.raises(ContractError) as caught:
+        hybrid.build(parse_graph(BESIDE, "r.toml"))
+    assert re.match(
+        r"r\.toml:\d+: \[adapters\.p\] segpic\.prototype_coder needs latent 'p_mid' .*"
+        r"but \[analysis\] egic\.swin_analysis .* gives no such latent: 'y'",
+        str(caught.value),
+    )
+    assert "for [entropy_model] that would fit" not in str(caught.value), "the entropy model is not at fault"

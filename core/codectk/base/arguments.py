@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
 from types import MappingProxyType
 from typing import Any
@@ -82,3 +83,9 @@ def check(**given: Any) -> None:
         raise UsageError(
             f"{name} {what}, not {shown if len(shown) <= 60 else shown[:57] + '...'} ({type(value).__name__})."
         )
+
+
+def closest(name: str, others: Iterable[str]) -> str:
+    """A question with the one of `others` that looks most like `name`, or nothing."""
+    close = difflib.get_close_matches(name, list(others), n=1)
+    return f" (did you mean '{close[0]}'?)" if close else ""

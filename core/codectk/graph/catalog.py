@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+from codectk.base.arguments import closest
 from codectk.base.errors import ContractError, PluginMissingError, UsageError
 from codectk.plugins import discover, manager
 from codectk.plugins.discover import PluginRecord
@@ -80,12 +80,6 @@ def check(name: str, kind: str, where: str) -> None:
     raise UsageError(
         f"{where}: there is no component '{name}'{closest(name, fitting)}; components for this slot: {listed}."
     )
-
-
-def closest(name: str, others: Iterable[str]) -> str:
-    """A question with the one of `others` that looks most like `name`, or nothing."""
-    close = difflib.get_close_matches(name, list(others), n=1)
-    return f" (did you mean '{close[0]}'?)" if close else ""
 
 
 def codec_card(name: str) -> CodecCard:

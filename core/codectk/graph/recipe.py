@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from codectk.base import toml
+from codectk.base.arguments import closest
 from codectk.base.errors import UsageError
 from codectk.base.toml import Document, override
 from codectk.graph import catalog
@@ -166,7 +167,7 @@ def graph_of(document: Document) -> Graph:
     data = document.data
     for section in data:
         if section not in (*GRAPH, *TRAINING):
-            close = catalog.closest(section, (*GRAPH, *TRAINING))
+            close = closest(section, (*GRAPH, *TRAINING))
             raise UsageError(
                 f"{document.at(section)}: there is no section [{section}] in a recipe{close}; "
                 f"sections are {', '.join((*GRAPH[3:], *TRAINING))}."

@@ -64,7 +64,7 @@ def check(graph: Graph, codec: Stages, stages: dict[str, Any]) -> None:
         joints.append(Joint("synthesis", revealed, "post", codec.post.needs, model.gives))
     for joint in joints:
         if (found := wire.misfit(joint.given, joint.needed)) is not None:
-            raise ContractError(_sentence(graph, joint, *found) + _advice(graph, stages, joint))
+            raise ContractError(_sentence(graph, stages, joint, *found) + _advice(graph, stages, joint))
     try:
         wire.check(codec)
     except ContractError as error:
@@ -110,8 +110,10 @@ def _tells(graph: Graph, component: str) -> str:
     return getattr(_try("conditioning", _like(graph, component)), "tells", "?")
 
 
-def _sentence(graph: Graph, joint: Joint, need: LatentSpec, have: LatentSpec | None) -> str:
-    giver, taker = graph.slots[joint.giver], graph.slots[joint.taker]
+def _sentence(graph: Graph, stages: dict[str, Any], joint: Joint, need: LatentSpec, have: LatentSpec | None) -> str:
+    named = {**graph.slots, **{f"adapters.{name}": part for name, part in graph.adapters.items()}}
+    place = _needing(stages, joint, need.name)
+    giver, taker = graph.slots[joint.giver], named[place]
     if have is None:
         found = ", ".join(map(describe, joint.given)) or "nothing"
         found = f"gives no such latent: {found}"
@@ -119,9 +121,19 @@ def _sentence(graph: Graph, joint: Joint, need: LatentSpec, have: LatentSpec | N
         found = f"gives {describe(have)}"
     around = " with its adapters" if graph.adapters and "entropy_model" in (joint.giver, joint.taker) else ""
     return (
-        f"{taker.place}: [{joint.taker}] {taker.name} needs latent {describe(need)}, "
+        f"{taker.place}: [{place}] {taker.name} needs latent {describe(need)}, "
         f"but [{joint.giver}] {giver.name}{around} ({giver.place}) {found}."
     )
+
+
+def _needing(stages: dict[str, Any], joint: Joint, latent: str) -> str:
+    """The slot or adapter whose stage needs a latent: an entropy model beside the main one may be it."""
+    if joint.taker == "entropy_model" and latent not in {spec.name for spec in stages[joint.taker].needs}:
+        for place, stage in stages.items():
+            declared = stage.outer if is_adapter(stage) else getattr(stage, "needs", ())
+            if place.startswith("adapters.") and latent in {spec.name for spec in declared}:
+                return place
+    return joint.taker
 
 
 def _advice(graph: Graph, stages: dict[str, Any], joint: Joint) -> str:

@@ -71,4 +71,4 @@ def build(options: Mapping[str, Any]) -> OutputResidualPrediction:
     rest = dict(options)
     if (head := rest.pop("head", "own")) not in ("own", "copy"):
         raise UsageError(f"The head of egic.orp is 'own' or 'copy', not {head!r}.")
-    return OutputResidualPrediction(configured("EGIC", CONFIGS, rest), head == "copy")
+    return OutputResidualPrediction(configured("egic.orp", CONFIGS, rest, ("head",)), head == "copy")
