@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from codectk.base.errors import PluginMissingError, UsageError, WeightsError
-from codectk.nn.bounded import SPARE, Bounded, OversizeError
+from codectk.nn.building import SPARE, Building, OversizeError
 from codectk.nn.preset import load_weights
 from codectk.nn.storage import install, to_arrays
 from codectk.weights.tensors import save_tensors
@@ -116,13 +116,13 @@ def test_errors_that_say_more_come_through(saved: Callable[..., Path]) -> None:
     ],
 )
 def test_the_limit_holds_before_anything_is_made(make: Callable[[], Any]) -> None:
-    with Bounded(0), pytest.raises(OversizeError, match=f"{SPARE:,} values"):
+    with Building(0), pytest.raises(OversizeError, match=f"{SPARE:,} values"):
         make()
 
 
 def test_the_limit_is_this_threads_and_leaves_meta_alone() -> None:
     made = []
-    with Bounded(0):
+    with Building(0):
         other = threading.Thread(target=lambda: made.append(torch.empty(SPARE + 1)))
         other.start()
         other.join()
@@ -135,7 +135,7 @@ def test_random_numbers_are_the_same_within() -> None:
     torch.manual_seed(3)
     plain = Line(8, 2).state_dict()
     torch.manual_seed(3)
-    with Bounded(0):
+    with Building(0):
         bounded = Line(8, 2).state_dict()
     assert all(torch.equal(plain[name], bounded[name]) for name in plain)
 

@@ -16,10 +16,9 @@ import numpy as np
 from codectk.base.errors import BitstreamError, ContractError, ParameterMismatchError, TruncatedError
 from codectk.coding.ans import AnsStack
 from codectk.coding.boundary import MAX_SYMBOL, Symbols, as_index, as_raw, as_symbols, as_width
-from codectk.coding.calls import Layers, RawCall, Record, SymbolCall, check_tables, raw_parts
-from codectk.coding.digest import DIGEST_BYTES, Digest
 from codectk.coding.escape import from_codes, pop_codes, to_codes
-from codectk.coding.groups import Groups
+from codectk.coding.record import DIGEST_BYTES, Digest, Groups, Layers, RawCall, Record, SymbolCall, raw_parts
+from codectk.coding.tables import check_tables
 
 LOST_STEP = (
     "the entropy decoder lost step: the file was made with other weights, another version of the plugin, "
@@ -154,7 +153,7 @@ class Decoder:
         rows = as_index(index, len(known), None, out_of_range=ParameterMismatchError)
         groups = Groups(rows.ravel())
         entries = np.empty(rows.size, dtype=np.int32)
-        for table, start, stop in groups:
+        for table, start, stop in groups.spans:
             entries[start:stop] = self._stack.pop(stop - start, known.model(table))
         escapes = groups.spread(known.escapes)
         offsets = groups.spread(known.offsets)

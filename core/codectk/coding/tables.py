@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from codectk.base.errors import WeightsError
+from codectk.base.errors import ContractError, WeightsError
 from codectk.coding.ans import FREQUENCY_BITS, build_model
 from codectk.coding.boundary import as_index, as_symbols
 from codectk.coding.escape import code_bits, to_codes
@@ -155,3 +155,14 @@ class Tables:
             bits[outside] += code_bits(to_codes(values[outside].astype(np.int64), first, last))
         shaped: npt.NDArray[np.float64] = bits.reshape(np.shape(symbols))
         return shaped
+
+
+def check_tables(tables: Any) -> Tables:
+    """Check that `tables` are some.
+
+    Raises:
+        ContractError: they are something else.
+    """
+    if not isinstance(tables, Tables):
+        raise ContractError(f"tables must be codectk.coding.tables.Tables, not {type(tables).__name__}")
+    return tables

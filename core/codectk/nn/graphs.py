@@ -24,6 +24,7 @@ from codectk.coding.coder import Decoder, Encoder
 from codectk.light.graphs import Below, GraphFile, configuration, write_graphs
 from codectk.light.preset import light_form
 from codectk.nn.backend import TorchBackend
+from codectk.nn.building import Building
 from codectk.nn.exact import exact_modules
 from codectk.nn.guard import guard
 from codectk.nn.storage import install
@@ -95,8 +96,9 @@ def export_graphs(weights: Path, path: Path) -> GraphFile:
     if light is None:
         raise UsageError(f"Codec '{codec}' has no light form.")
     options = configuration(metadata)
-    with guard(building=True):
-        network = manager.network(codec, options)
+    with guard():
+        with Building():
+            network = manager.network(codec, options)
         install(network, load_tensors(weights))
     file = graphs_of(network, options, light, path)
     write_graphs(file)

@@ -2,8 +2,7 @@
 
 What torch keeps for a thread is set for this thread and put back: gradients, inference mode, autocast, the default
 device. What it keeps for the process (the default type, the switches of its kernels) is touched only where the host
-changed it, for as long as somebody is inside, and put back by the last one out. Random numbers that fresh weights begin
-with come from a generator of their own.
+changed it, for as long as somebody is inside, and put back by the last one out.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 
 class Switches:
@@ -86,28 +84,12 @@ def _plain_torch(stack: ExitStack) -> None:
 _plain = Switches(_plain_torch)
 
 
-class _OwnGenerator(TorchDispatchMode):
-    """Random numbers of this thread come from a generator of its own, the same ones every time."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._generator = torch.Generator().manual_seed(0)
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = dict(kwargs or {})
-        if torch.Tag.nondeterministic_seeded in func.tags and kwargs.get("generator") is None:
-            func = getattr(func.overloadpacket, "generator", func)
-            kwargs["generator"] = self._generator
-        return func(*args, **kwargs)
-
-
 @contextmanager
-def guard(*, gradients: bool = False, building: bool = False) -> Iterator[None]:
+def guard(*, gradients: bool = False) -> Iterator[None]:
     """Within it, torch is as it is when it was just imported, for this thread; afterwards the host finds its own.
 
     Args:
         gradients: record what is needed for gradients.
-        building: networks are built, so random numbers are drawn and thrown away.
     """
     with ExitStack() as stack:
         stack.enter_context(_plain)
@@ -119,6 +101,4 @@ def guard(*, gradients: bool = False, building: bool = False) -> Iterator[None]:
                 stack.enter_context(torch.autocast(kind, enabled=False))
         if torch.empty(0).device.type != "cpu":
             stack.enter_context(torch.device("cpu"))
-        if building:
-            stack.enter_context(_OwnGenerator())
         yield

@@ -63,8 +63,9 @@ def dct_basis(channels: int) -> Tensor:
     cosines = dct2(BLOCK)
     color = torch.tensor([[1, 1, 1], [1, 0, -1], [-1, 2, -1]], dtype=torch.float64)
     color /= color.norm(dim=1, keepdim=True)
-    rows = [torch.einsum("c,i,j->cij", color[c], cosines[u], cosines[v]) for c, u, v in _frequencies()[:channels]]
-    return torch.stack(rows).flatten(1).float()
+    c, u, v = (torch.tensor(numbers) for numbers in zip(*_frequencies()[:channels], strict=True))
+    functions = color[c, :, None, None] * cosines[u, None, :, None] * cosines[v, None, None, :]
+    return functions.flatten(1).float()
 
 
 def _frequencies() -> list[tuple[int, int, int]]:

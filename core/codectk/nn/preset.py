@@ -13,7 +13,7 @@ from torch import nn
 
 from codectk.base.errors import CodectkError, UsageError, WeightsError
 from codectk.nn.backend import move
-from codectk.nn.bounded import Bounded, OversizeError
+from codectk.nn.building import Building, OversizeError
 from codectk.nn.guard import guard
 from codectk.nn.storage import install
 from codectk.spec.stages import Stages
@@ -58,7 +58,7 @@ def load_weights(path: Path, build: Build, device: str = "cpu", *, sha256: str =
     Raises:
         WeightsError, InputError: as `load_codec`.
     """
-    with guard(building=True):
+    with guard():
         network = _network(path, build)
         install(network, load_tensors(path))
         move(network, device)
@@ -84,7 +84,7 @@ def _network(path: Path, build: Build) -> nn.Module:
     metadata = read_metadata(path)
     told = {"config": metadata["config"]} if "config" in metadata else {}
     try:
-        with Bounded(path.stat().st_size):
+        with Building(path.stat().st_size):
             return build({**told, **json.loads(metadata.get("options", "{}"))})
     except CodectkError as error:
         if not isinstance(error, UsageError | OversizeError):

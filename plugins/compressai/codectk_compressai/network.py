@@ -12,6 +12,7 @@ import torch
 from codectk.base.errors import WeightsError
 from codectk.coding.tables import Tables
 from codectk.nn.backend import TorchBackend, move
+from codectk.nn.building import Building
 from codectk.nn.guard import guard
 from codectk.spec.stages import EntropyModel, LatentSpec, Stages
 from codectk.weights.store import sha256_of
@@ -42,8 +43,9 @@ def build(preset: Preset, path: Path, device: str) -> Stages:
     """
     arrays = load_tensors(path)
     state = {name: torch.from_numpy(value) for name, value in arrays.items() if not name.startswith(tables.PREFIX)}
-    with guard(building=True):
-        model = make_model(preset, state, str(path))
+    with guard():
+        with Building():
+            model = make_model(preset, state, str(path))
         move(model, device)
         return wire(preset, model, tables.unpack(arrays), sha256_of(path), device)
 

@@ -1,4 +1,6 @@
-"""A limit on what a network may hold while it is built: the file that asks for it may come from anybody."""
+"""While a network is built for coding: its fresh weights do not touch the random numbers of the host, and a network that a
+file could not fill is refused before it takes memory, for the file may come from anybody.
+"""
 
 from __future__ import annotations
 
@@ -26,28 +28,33 @@ class OversizeError(WeightsError):
     """A weights file asks for a network that it could not fill."""
 
 
-class Bounded(TorchDispatchMode):
-    """Refuses tensors before they are made, once all of them together pass what a file could fill; in one thread only.
+class Building(TorchDispatchMode):
+    """Within it, random numbers of this thread come from a generator of its own, the same ones every time, and tensors
+    are refused before they are made, once all of them together pass what a file could fill.
 
     Args:
-        size: bytes of the file.
+        size: bytes of the file; None for a network of our own.
 
     Raises:
         OversizeError: the limit is passed.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int | None = None) -> None:
         super().__init__()
-        self._most = self._left = SPARE + FACTOR * size
+        self._most = self._left = math.inf if size is None else SPARE + FACTOR * size
+        self._generator = torch.Generator().manual_seed(0)
 
     def __torch_dispatch__(
         self, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        kwargs = kwargs or {}
+        kwargs = dict(kwargs or {})
         if torch.device(kwargs.get("device") or "cpu").type != "meta":
             self._left -= _values(func.overloadpacket.__name__, args)
         if self._left < 0:
             raise OversizeError(f"it would have more than {self._most:,} values, far more than the file holds.")
+        if torch.Tag.nondeterministic_seeded in func.tags and kwargs.get("generator") is None:
+            func = getattr(func.overloadpacket, "generator", func)
+            kwargs["generator"] = self._generator
         return func(*args, **kwargs)
 
 
