@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import codectk
+from codectk.nn.building import Building
 from codectk.nn.guard import guard
 from codectk.testing import pictures
 
@@ -137,7 +138,7 @@ def test_random_numbers_of_the_host_go_on_as_they_would(name):
 def test_errors_leave_the_host_as_it_was(building):
     draws = torch.get_rng_state()
     with default_dtype(torch.float64), autocast(), context_device("meta"):
-        with pytest.raises(RuntimeError, match="trips"), guard(building=building):
+        with pytest.raises(RuntimeError, match="trips"), guard(), Building() if building else nullcontext():
             assert torch.empty(0).dtype == torch.float32 and torch.empty(0).device.type == "cpu"
             assert not torch.is_autocast_enabled("cpu") and not torch.is_grad_enabled()
             torch.rand(3) if building else None
@@ -147,10 +148,10 @@ def test_errors_leave_the_host_as_it_was(building):
 
 
 def test_building_draws_its_own_numbers():
-    with guard(building=True):
+    with Building():
         first = [torch.nn.Linear(3, 3).weight, torch.randn(4), torch.randperm(5), torch.empty(3).uniform_()]
     torch.manual_seed(12345)
-    with guard(building=True):
+    with Building():
         again = [torch.nn.Linear(3, 3).weight, torch.randn(4), torch.randperm(5), torch.empty(3).uniform_()]
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert first[0].unique().numel() == 9, "weights were not drawn"

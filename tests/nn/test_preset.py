@@ -131,15 +131,6 @@ def test_the_limit_is_this_threads_and_leaves_meta_alone() -> None:
     assert [len(tensor) for tensor in made] == [SPARE + 1, 1 << 40]
 
 
-def test_random_numbers_are_the_same_within() -> None:
-    torch.manual_seed(3)
-    plain = Line(8, 2).state_dict()
-    torch.manual_seed(3)
-    with Building(0):
-        bounded = Line(8, 2).state_dict()
-    assert all(torch.equal(plain[name], bounded[name]) for name in plain)
-
-
 def test_tables_of_one_long_row_among_many_are_refused() -> None:
     from codectk.nn.priors import FactorizedPrior
 

@@ -1,5 +1,7 @@
-"""While a network is built for coding: its fresh weights do not touch the random numbers of the host, and a network that a
-file could not fill is refused before it takes memory, for the file may come from anybody.
+"""While a network is built for coding.
+
+Its fresh weights do not touch the random numbers of the host. A network that a file could not fill is refused before it
+takes memory, for the file may come from anybody.
 """
 
 from __future__ import annotations

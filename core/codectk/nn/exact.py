@@ -271,11 +271,10 @@ def exact_mean(x: Tensor) -> Tensor:
     return mean + (exact - mean).detach()
 
 
-def exact_modules(module: nn.Module) -> Iterator[tuple[str, ExactConv2d | ExactTable]]:
+def exact_modules(module: nn.Module) -> list[tuple[str, ExactConv2d | ExactTable]]:
     """Every integer layer of a network with its dotted name."""
-    for name, child in module.named_modules():
-        if isinstance(child, ExactConv2d | ExactTable):
-            yield name, child
+    named = module.named_modules()
+    return [(name, child) for name, child in named if isinstance(child, ExactConv2d | ExactTable)]
 
 
 def freeze(module: nn.Module) -> None:

@@ -13,7 +13,7 @@ A prior's trainable density is not stored: its tables are what codes.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -83,14 +83,15 @@ def install(network: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
             raise WeightsError(f"the weights lack {name}.")
         return left.pop(name)
 
-    for name, layer in exact_modules(network):
+    layers, priors = exact_modules(network), _priors(network)
+    for name, layer in layers:
         keys = ("int_weight", "int_bias", "shift") if isinstance(layer, ExactConv2d) else ("table",)
         parts = [_tensor(take(f"{name}.{key}")) for key in keys]
         try:
             layer.install(*parts)
         except WeightsError as error:
             raise WeightsError(f"{name}: {error}") from error
-    for name, prior in _priors(network):
+    for name, prior in priors:
         prior.tables = unpack_tables({key: take(key) for key in table_names(name)}, name)
         if isinstance(prior, FactorizedPrior) and f"tables.{name}.medians" in left:
             _check_medians(network, name)
@@ -99,10 +100,9 @@ def install(network: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
                 raise WeightsError(f"the medians of {name} are not {prior.channels} finite numbers.")
             prior.medians.copy_(medians.view_as(prior.medians))
         prior.requires_grad_(False)
-    density = tuple(f"{name}." for name, _ in _priors(network))
-    integers = tuple(f"{name}." for name, _ in exact_modules(network))
+    taken = tuple(f"{name}." for name, _ in (*layers, *priors))
     for name, value in network.state_dict().items():
-        if name.startswith(density) or name.startswith(integers):
+        if name.startswith(taken):
             continue
         array = take(name)
         if not value.is_floating_point():
@@ -144,7 +144,7 @@ def _quantize_rows(name: str, weight: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 def _check_medians(network: nn.Module, name: str) -> None:
     """Integer layers read integers, and a symbol plus a median is none."""
-    if next(exact_modules(network), None) is not None:
+    if exact_modules(network):
         raise WeightsError(f"{name} has medians, but this network's integer layers need whole numbers.")
 
 
@@ -152,7 +152,5 @@ def _tensor(array: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(array).astype(np.float32))
 
 
-def _priors(network: nn.Module) -> Iterator[tuple[str, Prior]]:
-    for name, module in network.named_modules():
-        if isinstance(module, Prior):
-            yield name, module
+def _priors(network: nn.Module) -> list[tuple[str, Prior]]:
+    return [(name, module) for name, module in network.named_modules() if isinstance(module, Prior)]
