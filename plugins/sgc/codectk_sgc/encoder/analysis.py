@@ -38,6 +38,30 @@ def segmenter(config: Config) -> Segmenter | DeepLabV2:
     return Segmenter(config.classes)
 
 
+CELL = 32
+"""Pixels of the color map's cells."""
+
+BUSY = 12.5
+"""What `unsaid` comes to in no photo: at most 11.8 in 707 (99 % below 7.4), while checkerboards, noise and text up to
+16 pixels have 13 to 510. Large text in colors (6 to 15) and drawings (2 to 6) cannot be told from photos by it."""
+
+
+def unsaid(picture: Tensor) -> float:
+    """How much of a picture neither of the maps can say, as contrast times fineness.
+
+    Args:
+        picture: float (1, 3, h, w) in [0, 1], as `reduced` gives it.
+
+    Returns:
+        RMS of what a map of mean colors leaves, times the mean absolute Laplacian in grey levels of 255.
+    """
+    colors = F.avg_pool2d(picture, CELL, ceil_mode=True, count_include_pad=False)
+    left = picture - F.interpolate(colors, picture.shape[-2:], mode="bilinear")
+    inner = picture[..., 1:-1, 1:-1]
+    beside = picture[..., :-2, 1:-1] + picture[..., 2:, 1:-1] + picture[..., 1:-1, :-2] + picture[..., 1:-1, 2:]
+    return float(left.square().mean().sqrt() * (4 * inner - beside).abs().mean() * 255)
+
+
 class Prepared(NamedTuple):
     """A picture (1, 3, h, w) at the size at which SGC looks at it, and its maps by name."""
 
@@ -77,6 +101,16 @@ class Analysis(nn.Module):
 
     def finish(self, prepared: Prepared, ctx: Context) -> Mapping[str, Any]:
         return prepared.maps
+
+    def outside(self, prepared: Prepared, ctx: Context) -> str | None:
+        """See `codectk.spec.capabilities.JudgingAnalysis` and `BUSY`."""
+        if unsaid(prepared.picture) <= BUSY:
+            return None
+        return (
+            "This does not look like the outdoor scenes that codec 'sgc' paints: neither labels nor colors say its "
+            "fine detail of strong contrast, such as text or patterns, and something else comes back. "
+            "Codec 'segpic' keeps it, codec 'palette' (codectk-palette) where there are few colors."
+        )
 
     def distance(self, prepared: Prepared, painted: Tensor, ctx: Context) -> float:
         """See `codectk.spec.capabilities.ComparingAnalysis` and `Likeness`."""
