@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from codectk.base.atomic import make_folder
 from codectk.base.errors import UsageError, WeightsError
@@ -21,10 +21,10 @@ from codectk.train.checkpoint import load_checkpoint, save_checkpoint
 from codectk.train.curve import plot_log
 from codectk.train.data import load_data
 from codectk.train.log import PREFIX, Log, Window
-from codectk.train.settings import Recipe, differences, from_dict
+from codectk.train.settings import Recipe, RunSection, differences, from_dict
 from codectk.train.trainer import Trainer, make
 from codectk.train.validation import Validation, validation_of
-from codectk.train.world import choose_algorithms, join_world
+from codectk.train.world import World, choose_algorithms, join_world
 
 CHECKPOINT, LOG, CURVE = "checkpoint.pt", "log.jsonl", "curve.png"
 
@@ -32,6 +32,38 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 ECHO_SECONDS = 1.0
 """Under torchrun Ctrl-C comes twice, from the terminal and from the launcher; a later one is a person's who insists."""
+
+
+class Trained(Protocol):
+    """What `loop` asks for.
+
+    Attributes:
+        step: steps done.
+        steps: of the whole run.
+        run: how often to log and to save.
+        world: this process's place among all.
+    """
+
+    step: int
+    world: World
+
+    @property
+    def steps(self) -> int: ...
+
+    @property
+    def run(self) -> RunSection: ...
+
+    def train_step(self, stop: Callable[[], bool]) -> tuple[dict[str, float], bool]:
+        """Take one step; returns what it measured, by name, and whether any process wants to stop."""
+
+    def rates(self) -> dict[str, float]:
+        """Learning rates of the last step, as they are logged."""
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint needs to go on from here to the same result; see `checkpoint.load_checkpoint`."""
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -109,11 +141,12 @@ def train(
         trainer = make(recipe, load, world, place, fresh=state is None, say=remark)
         window = Window()
         if state is not None:
-            trainer.load(state)
-            window = Window(state.get("window"))
+            window = resumed(trainer, state)
             _compare(state, trainer, remark)
             del state  # as large as three networks
-        kept_out = validation_of(recipe, place) if recipe.validation.paths and world.first else None
+        kept_out = None
+        if recipe.validation.paths and world.first:
+            kept_out = validation_of(recipe, trainer.network, trainer.average.values, place)
         with Stop() as signals:
             loop(
                 trainer, folder, window, bar, validation=kept_out, plot=plot, say=remark,
@@ -123,8 +156,18 @@ def train(
     return Outcome(checkpoint, trainer.step, signals.signal, world.first)
 
 
+def resumed(trainer: Trained, state: Mapping[str, Any]) -> Window:
+    """Bring a trainer to where a checkpoint left off; returns what was not yet logged there.
+
+    Raises:
+        TrainingError: the checkpoint was made for something else.
+    """
+    trainer.load(state)
+    return Window(state.get("window"))
+
+
 def loop(
-    trainer: Trainer,
+    trainer: Trained,
     folder: Path,
     window: Window,
     bar: Bar,
@@ -137,7 +180,7 @@ def loop(
     """Train up to the recipe's last step, or until `stop()`; leaves a checkpoint either way.
 
     Args:
-        trainer: at the step to go on from.
+        trainer: at the step to go on from; a `Trainer`, or what plugins train in their own way.
         folder: where the files go.
         window: what was not yet logged at that step.
         bar: shows progress.
@@ -150,7 +193,7 @@ def loop(
         TrainingError: a value is not finite; the last checkpoint written stays.
         OutputError: a file cannot be written.
     """
-    section, steps = trainer.recipe.run, trainer.recipe.optim.steps
+    section, steps = trainer.run, trainer.steps
     with ExitStack() as stack:
         log = stack.enter_context(Log(folder / LOG, trainer.step)) if trainer.world.first else None
         bar.begin("training", steps, trainer.step)
@@ -161,7 +204,7 @@ def loop(
         while not stopping:
             if log and validation and validation.due(trainer.step, steps) and trainer.step not in rated:
                 before = time.monotonic()
-                _validate(validation, trainer, log, bar, say)
+                _validate(validation, trainer.step, log, bar, say)
                 began += time.monotonic() - before
                 if plot:
                     plot_log(folder / LOG, folder / CURVE)
@@ -215,15 +258,15 @@ class Stop:
             self.signal, self._time = number, now
 
 
-def _validate(validation: Validation, trainer: Trainer, log: Log, bar: Bar, say: Callable[[str], None]) -> None:
+def _validate(validation: Validation, step: int, log: Log, bar: Bar, say: Callable[[str], None]) -> None:
     try:
-        mean, by_quality = validation.measure(trainer.network, trainer.average.values)
+        mean, by_quality = validation.measure()
     except WeightsError as error:
-        say(f"The weights of step {trainer.step} cannot be validated: {error}")
+        say(f"The weights of step {step} cannot be validated: {error}")
         return
     means = {PREFIX + key: value for key, value in mean.row().items()}
     rows = [{"quality": rating.quality, **rating.row()} for rating in by_quality]
-    log.write({"step": trainer.step, **means, f"{PREFIX}by_quality": rows})
+    log.write({"step": step, **means, f"{PREFIX}by_quality": rows})
     bar.remark(f"validation {mean.bpp:.3f} bpp, {mean.psnr:.2f} dB")
 
 

@@ -107,6 +107,46 @@ class Descent:
         self.optimizer.load_state_dict(ordered)
 
 
+class Cycle:
+    """Steps of a small network over one cycle of rates (Smith and Topin 2018), for what plugins train by themselves.
+
+    Args:
+        optimizer: over the parameters in training.
+        top: highest rate.
+        steps: of the whole run.
+        warmup: share of them until the highest rate.
+        clip: largest norm of the gradients; None for any.
+    """
+
+    def __init__(
+        self, optimizer: torch.optim.Optimizer, top: float, steps: int, warmup: float = 0.3, clip: float | None = None
+    ):
+        self.optimizer, self.clip = optimizer, clip
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, top, total_steps=steps, pct_start=warmup)
+
+    def descend(self, loss: Tensor) -> None:
+        """Make one step."""
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if self.clip is not None:
+            nn.utils.clip_grad_norm_([p for group in self.optimizer.param_groups for p in group["params"]], self.clip)
+        self.optimizer.step()
+        self.schedule.step()
+
+    def state(self) -> dict[str, Any]:
+        """What `load` takes."""
+        return {"descent": self.optimizer.state_dict(), "schedule": self.schedule.state_dict()}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state()`.
+
+        Raises:
+            ValueError: it is that of other parameters.
+        """
+        self.optimizer.load_state_dict(state["descent"])
+        self.schedule.load_state_dict(state["schedule"])
+
+
 class Average:
     """Exponential moving average of a network's parameters and buffers, which is what gets exported.
 

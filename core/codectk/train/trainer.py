@@ -24,7 +24,7 @@ from codectk.train.finite import culprit
 from codectk.train.network import begin, build, card_of, knob_values, trained
 from codectk.train.objectives import Drawn
 from codectk.train.optimizer import Average, Descent, Measured
-from codectk.train.settings import Recipe, from_dict
+from codectk.train.settings import Recipe, RunSection, from_dict
 from codectk.train.world import World
 
 Load = Callable[[bool], tuple[Crops, LabelMaps | None]]
@@ -109,6 +109,16 @@ class Trainer:
         chosen = trained(names, recipe.stage.train)
         self.descent = Descent(network, chosen, recipe.optim)
         self.average = Average(network, recipe.optim.ema, set(names).difference(chosen))
+
+    @property
+    def steps(self) -> int:
+        """Of the whole run."""
+        return self.recipe.optim.steps
+
+    @property
+    def run(self) -> RunSection:
+        """How often to log and to save."""
+        return self.recipe.run
 
     @property
     def descents(self) -> list[Descent]:

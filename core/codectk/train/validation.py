@@ -68,8 +68,11 @@ class Validation:
         recipe: Recipe,
         card: CodecCard,
         knobs: Mapping[str, float | int],
+        network: nn.Module,
+        weights: Mapping[str, Tensor],
         device: torch.device,
     ):
+        self.network, self.weights = network, weights
         section = recipe.validation
         self.pictures = [_central(read_picture(file).pixels, section.crop) for file in list_pictures(section.paths)]
         self.every, self.device = section.every, device
@@ -86,18 +89,14 @@ class Validation:
         return step > 0 and (step % self.every == 0 or step == last)
 
     @torch.no_grad()
-    def measure(self, network: nn.Module, weights: Mapping[str, Tensor]) -> tuple[Rating, list[Rating]]:
+    def measure(self) -> tuple[Rating, list[Rating]]:
         """The mean rating, and one for each quality.
-
-        Args:
-            network: the one in training, which is left as it is.
-            weights: its averaged ones, by name.
 
         Raises:
             WeightsError: such weights cannot be exported, as when they are not finite.
         """
-        exported = copy.deepcopy(network)
-        exported.load_state_dict(weights)
+        exported = copy.deepcopy(self.network)
+        exported.load_state_dict(self.weights)
         install(exported, to_arrays(exported))
         codec = exported.codec("", str(self.device))  # type: ignore[operator]
         with torch.random.fork_rng(devices=[]):
@@ -122,15 +121,17 @@ class Validation:
         return Rating(quality, float(loss), bpp, -10 * float(np.log10(mse + 1e-10)))
 
 
-def validation_of(recipe: Recipe, device: torch.device) -> Validation:
-    """What measures on the pictures of a recipe.
+def validation_of(
+    recipe: Recipe, network: nn.Module, weights: Mapping[str, Tensor], device: torch.device
+) -> Validation:
+    """What measures a network in training on the pictures of a recipe; the other arguments are those of `Validation`.
 
     Raises:
         InputError, UsageError: as `Validation`.
         PluginError: there is no such codec.
     """
     card = card_of(recipe)
-    return Validation(recipe, card, knob_values(recipe.stage, card), device)
+    return Validation(recipe, card, knob_values(recipe.stage, card), network, weights, device)
 
 
 def _mean(quality: float | None, ratings: Sequence[Rating]) -> Rating:

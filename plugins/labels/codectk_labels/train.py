@@ -6,10 +6,11 @@ Training computes in bfloat16, the trained segmenter in float32. Segmenters of o
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import click
 import numpy as np
@@ -17,10 +18,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from codectk.base.errors import CodectkError
+from codectk.base.atomic import make_folder
+from codectk.base.errors import CodectkError, TrainingError, UsageError
 from codectk.base.memory import keep_freed_memory
 from codectk.train.bar import Bar
+from codectk.train.checkpoint import load_checkpoint
 from codectk.train.data import list_pictures
+from codectk.train.log import Window
+from codectk.train.loop import CHECKPOINT, Stop, loop, resumed
+from codectk.train.optimizer import Cycle
+from codectk.train.settings import RunSection
+from codectk.train.world import World
 from codectk.weights.tensors import save_tensors
 from codectk_labels.crops import Labeled, Scene, draw_crop, draw_scene, draw_weights, load_labeled, load_scenes
 from codectk_labels.predict import SIDES, label_map
@@ -33,9 +41,6 @@ FRESH, KEPT, BATCH = 4, 480, 16
 
 SCENE_BATCH = 4
 """Scene thumbnails learned from in every second step."""
-
-SAVE_EVERY = 100
-"""Steps between two writings of the head."""
 
 PART = 0.25
 """A scene's required group counts as found if it is certain in this share of the thumbnail."""
@@ -94,7 +99,7 @@ class Replay:
 
     def __init__(self, entries: Sequence[Labeled], draw: np.ndarray, backbone: nn.Module, rng: np.random.Generator):
         self._entries, self._draw, self._backbone, self._rng = entries, draw, backbone, rng
-        self._kept: list[tuple[list[Tensor], Tensor]] = []
+        self.kept: list[tuple[list[Tensor], Tensor]] = []
 
     def batch(self) -> tuple[list[Tensor], Tensor]:
         """Compute `FRESH` new crops; return them and a choice of older ones, `BATCH` as soon as there are enough."""
@@ -103,22 +108,15 @@ class Replay:
         with _bfloat16():
             features = self._backbone(torch.stack([x for x, _ in crops]).contiguous(memory_format=torch.channels_last))
         fresh = [([f[i].half() for f in features], crops[i][1]) for i in range(FRESH)]
-        older = self._rng.permutation(len(self._kept))[: BATCH - FRESH]
-        rows = fresh + [self._kept[index] for index in older]
-        self._kept = [*self._kept, *fresh][-KEPT:]
+        older = self._rng.permutation(len(self.kept))[: BATCH - FRESH]
+        rows = fresh + [self.kept[index] for index in older]
+        self.kept = [*self.kept, *fresh][-KEPT:]
         levels = [torch.stack(level).float() for level in zip(*(row[0] for row in rows), strict=True)]
         return levels, torch.stack([row[1] for row in rows])
 
 
-def fit(
-    segmenter: Trainable,
-    entries: Sequence[Labeled],
-    scenes: Sequence[Scene],
-    steps: int,
-    seed: int,
-    save: Callable[[int, float], None] = lambda step, loss: None,
-) -> None:
-    """Train the head in place; the same arguments give the same head on the same machine.
+class HeadTrainer:
+    """Trains a head in place, by `codectk.train.loop`; the same arguments give the same head on the same machine.
 
     Args:
         segmenter: untrained.
@@ -126,42 +124,104 @@ def fit(
         scenes: thumbnails, or none.
         steps: optimizer steps.
         seed: of all draws.
-        save: called with step and latest loss every `SAVE_EVERY` steps and at the end.
     """
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    draw, weight = draw_weights(entries)
-    replay = Replay(entries, draw, segmenter.backbone, rng)
-    head = segmenter.head
-    optimizer = torch.optim.AdamW(head.parameters(), lr=2e-3, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps, pct_start=0.1)
-    head.train()
-    with Bar() as bar:
-        bar.begin("training", steps)
-        for step in range(steps):
-            features, target = replay.batch()
-            with _bfloat16():
-                logits = head(features)
-            loss = dense_loss(logits.float(), target, weight)
-            shown = {"loss": float(loss.detach())}
-            if scenes and step % 2:
-                loss = loss + 0.5 * _scenes(head, segmenter.backbone, scenes, rng)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(head.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
-            bar.show(step + 1, shown)
-            if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
-                save(step + 1, shown["loss"])
-    segmenter.eval()
+
+    run, world = RunSection(log_every=100, checkpoint_minutes=4.0), World()
+
+    def __init__(
+        self, segmenter: Trainable, entries: Sequence[Labeled], scenes: Sequence[Scene], steps: int, seed: int
+    ) -> None:
+        torch.manual_seed(seed)
+        self.segmenter, self.scenes, self.steps, self.seed, self.step = segmenter, scenes, steps, seed, 0
+        self._rng = np.random.default_rng(seed)
+        draw, self._weight = draw_weights(entries)
+        self._replay = Replay(entries, draw, segmenter.backbone, self._rng)
+        parameters = segmenter.head.parameters()
+        self._cycle = Cycle(torch.optim.AdamW(parameters, lr=2e-3, weight_decay=0.02), 3e-3, steps, 0.1, clip=1.0)
+        segmenter.head.train()
+
+    def train_step(self, stop: Callable[[], bool] = lambda: False) -> tuple[dict[str, float], bool]:
+        """See `codectk.train.loop.Trained`."""
+        features, target = self._replay.batch()
+        with _bfloat16():
+            logits = self.segmenter.head(features)
+        loss = dense_loss(logits.float(), target, self._weight)
+        row = {"loss": float(loss.detach())}
+        if self.scenes and self.step % 2:
+            loss = loss + 0.5 * _scenes(self.segmenter, self.scenes, self._rng)
+        self._cycle.descend(loss)
+        self.step += 1
+        return row, stop()
+
+    def rates(self) -> dict[str, float]:
+        """See `codectk.train.loop.Trained`."""
+        return {"lr": float(self._cycle.schedule.get_last_lr()[0])}
+
+    def state(self) -> dict[str, Any]:
+        """See `codectk.train.loop.Trained`."""
+        return {
+            "step": self.step,
+            "recipe": {"steps": self.steps, "seed": self.seed},
+            "network": self.segmenter.head.state_dict(),
+            "ema": {},
+            "optimizer": self._cycle.state(),
+            "draws": json.dumps(self._rng.bit_generator.state),
+            "torch": torch.get_rng_state(),
+            "replay": self._replay.kept,
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """See `codectk.train.loop.Trained`.
+
+        Raises:
+            TrainingError: the checkpoint is that of another head, or of a run of other length or seed.
+        """
+        if state["recipe"] != {"steps": self.steps, "seed": self.seed}:
+            raise TrainingError(f"The checkpoint is that of a run with {state['recipe']}.")
+        try:
+            self.segmenter.head.load_state_dict(state["network"])
+            self._cycle.load(state["optimizer"])
+            self._rng.bit_generator.state = json.loads(state["draws"])
+            torch.set_rng_state(state["torch"])
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise TrainingError(f"The checkpoint is not that of such a head: {error}.") from error
+        self._replay.kept = [(list(features), target) for features, target in state["replay"]]
+        self.step = state["step"]
 
 
-def _scenes(head: nn.Module, backbone: nn.Module, scenes: Sequence[Scene], rng: np.random.Generator) -> Tensor:
+def fit(trainer: HeadTrainer, folder: Path, *, resume: bool = False) -> int:
+    """Train up to the last step, or until a signal; checkpoint and log go to a folder.
+
+    Args:
+        trainer: fresh.
+        folder: made if missing.
+        resume: go on from its checkpoint, if it has one.
+
+    Returns:
+        The number of the signal that ended it, or 0.
+
+    Raises:
+        UsageError: there is a checkpoint, and it is not to be resumed.
+        TrainingError: it is that of something else.
+        OutputError: the folder cannot be written.
+    """
+    checkpoint, window = folder / CHECKPOINT, Window()
+    if checkpoint.exists():
+        if not resume:
+            raise UsageError(f"{checkpoint} exists; pass --resume to go on, or choose another output.")
+        window = resumed(trainer, load_checkpoint(checkpoint))
+    make_folder(folder)
+    with Bar() as bar, Stop() as signals:
+        loop(trainer, folder, window, bar, stop=lambda: bool(signals.signal))
+    trainer.segmenter.eval()
+    return signals.signal
+
+
+def _scenes(segmenter: Trainable, scenes: Sequence[Scene], rng: np.random.Generator) -> Tensor:
     chosen = [scenes[index] for index in rng.integers(len(scenes), size=SCENE_BATCH)]
     x = torch.stack([draw_scene(scene, rng) for scene in chosen]).contiguous(memory_format=torch.channels_last)
     with _bfloat16():
-        logits = head(backbone(x))
+        logits: Tensor = segmenter.head(segmenter.backbone(x))
     allowed = torch.from_numpy(np.stack([scene.allowed for scene in chosen]))
     return scene_loss(logits.float(), allowed, torch.tensor([scene.required for scene in chosen]))
 
@@ -196,8 +256,14 @@ def program(
     @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Head weights to write.")
     @click.option("--steps", type=click.IntRange(20), default=steps, show_default=True)
     @click.option("--seed", type=int, default=0, show_default=True)
-    def main(panoptic: Path, scenes: Path | None, without: Path | None, output: Path, steps: int, seed: int) -> None:
-        """Train the head on four fifths of the annotated pictures and measure it on the others."""
+    @click.option("--resume", is_flag=True, help="Go on from the checkpoint that an interrupted run left.")
+    def main(
+        panoptic: Path, scenes: Path | None, without: Path | None, output: Path, steps: int, seed: int, resume: bool
+    ) -> None:
+        """Train the head on four fifths of the annotated pictures and measure it on the others.
+
+        Checkpoint and log lie in a folder beside the output, with ".run" behind its name.
+        """
         try:
             keep_freed_memory()
             train, test = load_labeled(panoptic)
@@ -205,12 +271,10 @@ def program(
             train = [entry for entry in train if entry.stem not in left_out]
             kinds = load_scenes(scenes) if scenes else []
             segmenter = make()
-
-            def save(step: int, loss: float) -> None:
-                click.echo(f"step {step}: loss {loss:.3f}", err=True)
-                save_tensors(output, arrays(segmenter), {"steps": f"{step} of {steps}", "seed": str(seed)})
-
-            fit(segmenter, train, kinds, steps, seed, save)
+            trainer = HeadTrainer(segmenter, train, kinds, steps, seed)
+            if fit(trainer, output.with_name(f"{output.name}.run"), resume=resume):
+                raise TrainingError(f"Stopped at step {trainer.step} of {steps}; --resume goes on from there.")
+            save_tensors(output, arrays(segmenter), {"steps": f"{steps} of {steps}", "seed": str(seed)})
             click.echo(f"{len(train)} pictures, {len(kinds)} thumbnails, {steps} steps; on {len(test)} kept out:")
             for line in measured(segmenter, test):
                 click.echo(line)

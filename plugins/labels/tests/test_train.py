@@ -11,7 +11,10 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
-from codectk.base.errors import InputError
+from codectk.base.errors import InputError, TrainingError, UsageError
+from codectk.train.bar import Bar
+from codectk.train.log import Window
+from codectk.train.loop import loop
 from codectk_labels import crops, train
 from codectk_labels.crops import CROP, SCENES, draw_crop, draw_weights, load_labeled, load_scenes, shares
 from codectk_labels.groups import NAMES
@@ -102,16 +105,51 @@ def test_scene_kinds_name_groups() -> None:
         assert set(names) <= set(NAMES[1:]) and (required is None or required in names)
 
 
-def test_a_few_steps_teach_the_miniature(panoptic: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_few_steps_teach_the_miniature(panoptic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crops, "CROP", 64)
     monkeypatch.setattr(train, "BATCH", 8)
     entries, test = load_labeled(panoptic)
     torch.manual_seed(0)
     segmenter = Segmenter()
     backbone = {name: value.clone() for name, value in segmenter.backbone.state_dict().items()}
-    train.fit(segmenter, entries, [], steps=24, seed=0)
+    train.fit(train.HeadTrainer(segmenter, entries, [], steps=24, seed=0), tmp_path)
     assert train.evaluate(segmenter, test, (48,)).accuracy > 0.8
     assert all(torch.equal(value, backbone[name]) for name, value in segmenter.backbone.state_dict().items())
+
+
+def test_a_resumed_run_ends_as_an_uninterrupted_one(
+    panoptic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crops, "CROP", 64)
+    monkeypatch.setattr(train, "BATCH", 8)
+    entries = load_labeled(panoptic)[0]
+    (tmp_path / "sea").mkdir()
+    Image.new("RGB", (96, 96), (0, 80, 160)).save(tmp_path / "sea" / "a.png")
+    scenes = load_scenes(tmp_path)
+    ends = []
+    for name, cut in (("whole", None), ("cut", 3)):
+        torch.manual_seed(0)
+        segmenter = Segmenter()
+        start = {key: value.clone() for key, value in segmenter.head.state_dict().items()}
+        trainer = train.HeadTrainer(segmenter, entries, scenes, steps=8, seed=3)
+        if cut:
+            (tmp_path / name).mkdir()
+            steps = iter(range(cut - 1, -1, -1))
+            loop(trainer, tmp_path / name, Window(), Bar(False), stop=lambda: next(steps) == 0)  # noqa: B023
+            assert trainer.step == cut
+            with pytest.raises(UsageError, match="pass --resume"):
+                train.fit(trainer, tmp_path / name)
+            torch.rand(7)
+            segmenter = Segmenter()
+            segmenter.head.load_state_dict(start)
+            trainer = train.HeadTrainer(segmenter, entries, scenes, steps=8, seed=3)
+        assert train.fit(trainer, tmp_path / name, resume=True) == 0
+        ends.append(segmenter.head.state_dict())
+    assert all(torch.equal(ends[0][key], ends[1][key]) for key in ends[0])
+    assert any(not torch.equal(ends[0][key], start[key]) for key in start)
+    other = train.HeadTrainer(Segmenter(), entries, scenes, steps=9, seed=3)
+    with pytest.raises(TrainingError, match="a run with"):
+        train.fit(other, tmp_path / "cut", resume=True)
 
 
 def test_the_program_leaves_out_pictures_by_name(

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from codectk.base.errors import TrainingError
+from codectk.train.data import list_pictures
+from codectk.train.optimizer import Cycle
 from codectk.weights.tensors import save_tensors
 from codectk_sgc.colors.tables import FIRST, GROWTH, MORE, PHASES, WIDTHS
 from codectk_sgc.colors.widths import FINE as WIDTH_FINE
@@ -84,18 +86,13 @@ def fit(
     parameters = [*first.parameters(), *second.parameters()]
     batch = min(1024, len(x))
     steps = epochs * (len(x) // batch) + 1
-    optimizer = torch.optim.Adam(parameters, lr=5e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 5e-3, steps)
+    cycle = Cycle(torch.optim.Adam(parameters, lr=5e-3), 5e-3, steps)
     for _ in range(epochs):
         order = torch.randperm(len(x))
         for at in range(0, len(x) - batch + 1, batch):
             some = order[at : at + batch]
             said = second(torch.relu(first(x[some] / spread))) * units + base
-            loss = bits(said, answers[some]).mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
+            cycle.descend(bits(said, answers[some]).mean())
     # The integers are rounded down, so half a step is added.
     layers = {
         "w1": (first.weight / spread).T, "b1": first.bias,
@@ -124,11 +121,6 @@ def fit_colors(maps: Iterable[np.ndarray], epochs: int, seed: int) -> dict[str, 
     return arrays
 
 
-def _pictures(folders: Iterable[Path]) -> list[Path]:
-    suffixes = {".png", ".jpg", ".jpeg", ".webp"}
-    return [path for folder in folders for path in sorted(folder.rglob("*")) if path.suffix.lower() in suffixes]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
@@ -142,8 +134,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("-o", "--output", type=Path, required=True)
     a = parser.parse_args()
-    labels = list(label_maps(_pictures(a.labels), a.void, a.label_crops, a.seed))
-    colors = list(color_maps(_pictures(a.pictures), a.picture_crops, a.seed))
+    labels = list(label_maps(list_pictures(a.labels), a.void, a.label_crops, a.seed))
+    colors = list(color_maps(list_pictures(a.pictures), a.picture_crops, a.seed))
     print(f"{len(labels)} label maps, {len(colors)} color maps", flush=True)
     # Mirrored pictures are pictures, too.
     arrays = fit_labels([*labels, *(np.ascontiguousarray(one[:, ::-1]) for one in labels)], a.epochs, a.seed)
