@@ -19,6 +19,7 @@ from codectk.nn.priors import (
     GaussianPrior,
     index_of,
     scale_of,
+    table_costs,
 )
 
 ONE = 2.0**-16
@@ -178,3 +179,16 @@ def test_meter_and_tables_agree_on_learned_densities():
     meter.code(torch.from_numpy(index.copy()), torch.from_numpy(symbols).float(), prior)
     assert isinstance(meter.bits, torch.Tensor)
     assert abs(meter.bits.item() / counter.bits - 1) < 0.01
+
+
+def test_a_thawed_density_codes_like_its_tables():
+    prior = learned()
+    tables = prior.tables = prior.build_tables()
+    prior.requires_grad_(False)
+    prior.thaw()
+    assert prior.tables is None and all(parameter.requires_grad for parameter in prior.parameters())
+    costs, first = table_costs(prior.build_tables())
+    for t, share in enumerate(rows(tables)):
+        column = torch.arange(len(share) - 1) + int(tables.offsets[t]) - first
+        entropy = -(share[:-1] * np.log2(share[:-1])).sum()
+        assert (share[:-1] * costs[t, column].numpy()).sum() == pytest.approx(entropy, abs=0.01)

@@ -13,7 +13,7 @@ from codectk.base.errors import WeightsError
 from codectk.nn.blocks import GDN
 from codectk.nn.exact import ExactConv2d, ExactTable
 from codectk.nn.priors import FactorizedPrior, GaussianPrior
-from codectk.nn.storage import Arrays, install, to_arrays
+from codectk.nn.storage import Arrays, install, thaw, to_arrays
 from codectk.weights.tensors import load_tensors, save_tensors
 
 pytestmark = pytest.mark.portable
@@ -109,6 +109,19 @@ def test_installing_twice_is_installing_once(arrays: Arrays):
     install(fresh, arrays)
     assert torch.equal(ready(X), fresh(X))
     assert all(np.array_equal(a, b) for a, b in zip(prior_arrays(ready), prior_arrays(fresh), strict=True))
+
+
+def test_thawed_weights_have_the_same_integers(arrays: Arrays):
+    ready = Small(seed=9)
+    install(ready, arrays)
+    thaw(ready)
+    again = to_arrays(ready)
+    assert arrays.keys() == again.keys()
+    for name, array in arrays.items():
+        assert name.startswith("tables.prior_z") or np.array_equal(array, again[name]), name
+    ready(X).sum().backward()
+    layers = [*ready.front.parameters(), ready.shift, *ready.hyper.parameters()]
+    assert all(parameter.requires_grad and parameter.grad is not None for parameter in layers)
 
 
 def test_every_missing_tensor_is_named(arrays: Arrays):

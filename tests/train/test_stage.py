@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from codectk.base.errors import TrainingError, UsageError
+from codectk.base.errors import PluginError, TrainingError, UsageError, WeightsError
+from codectk.nn.storage import to_arrays
 from codectk.train.checkpoint import load_checkpoint, save_checkpoint
 from codectk.train.exporting import export
 from codectk.train.loop import CHECKPOINT
@@ -53,6 +54,22 @@ def test_a_stage_starts_from_the_averages(build, finished: Path):
         assert values.keys() == averages.keys()
         assert all(bytes_of(values[name]) == bytes_of(averages[name]) for name in averages)
     assert made.step == 0 and made.average.steps == 0 and not made.descent.optimizer.state
+
+
+def test_a_stage_starts_from_weights_that_code(build, finished: Path, tmp_path: Path):
+    """Integer layers start from their integers and are trained; what the files' tables say, densities say."""
+    exported = tmp_path / "weights.safetensors"
+    export(finished / CHECKPOINT, exported)
+    made = build(f"stage.start={exported}", "optim.warmup=0", "optim.lr=1e-2", "optim.decay=0")
+    stored, started = load_tensors(exported), to_arrays(made.network)
+    assert stored.keys() == started.keys()
+    fitted = {name for name in stored if name.startswith("tables.") and "prior_y" not in name}
+    assert fitted and all(np.array_equal(stored[name], started[name]) for name in stored.keys() - fitted)
+    assert all(parameter.requires_grad for parameter in made.network.parameters())
+    for _ in range(2):
+        made.train_step()
+    moved = to_arrays(made.network)
+    assert any(not np.array_equal(moved[name], started[name]) for name in moved if name.endswith(".int_weight"))
 
 
 def test_what_is_not_trained_stays_to_the_bit(finished: Path, second: Path):
@@ -217,3 +234,9 @@ def test_starts_that_do_not_fit(build, finished: Path, tmp_path: Path):
         build(f"stage.start={tmp_path / 'none.pt'}")
     with pytest.raises(TrainingError, match=r"checkpoint\.pt does not fit the network: .*size mismatch"):
         build(f"stage.start={finished / CHECKPOINT}", "codec.options.tail=16")
+    with pytest.raises(WeightsError, match=r"none\.safetensors"):
+        build(f"stage.start={tmp_path / 'none.safetensors'}")
+    with pytest.raises(WeightsError, match=r"the weights lack|of shape|has shape"):
+        build("stage.start=segpic")
+    with pytest.raises(PluginError, match="did you mean 'segpic'"):
+        build("stage.start=segpick")

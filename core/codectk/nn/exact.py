@@ -163,6 +163,16 @@ class ExactConv2d(nn.Module):
         self.int_weight, self.int_bias, self.shift = weight, bias, shift
         self.scale = torch.from_numpy(output_scale(shift.cpu().numpy())).to(shift.device)
 
+    @torch.no_grad()
+    def thaw(self) -> None:
+        """Make the integers trainable weights again: real ones that have these integers."""
+        if self.int_weight is None or self.int_bias is None or self.shift is None:
+            return
+        step = torch.exp2(self.shift - (self.out_bits - self.in_bits))
+        self.weight = nn.Parameter(self.int_weight * step.view(-1, 1, 1, 1))
+        self.bias = nn.Parameter(self.int_bias * step * 2.0**-self.in_bits)
+        self.int_weight = self.int_bias = self.shift = self.scale = None
+
 
 class ExactTable(nn.Module):
     """A nonlinearity as a table over all integer inputs.
@@ -220,6 +230,10 @@ class ExactTable(nn.Module):
         if not torch.equal(table, table.round()):
             raise WeightsError("a nonlinearity table has values that are not integers.")
         self.table = table.detach().float()
+
+    def thaw(self) -> None:
+        """Compute the function again, of parameters that may change."""
+        self.table = None
 
 
 class ExactSubpixel(nn.Module):

@@ -47,6 +47,10 @@ class Prior(nn.Module):
         """Integer tables of this prior as trained."""
         raise NotImplementedError
 
+    def thaw(self) -> None:
+        """Go from stored tables back to what makes them in training."""
+        self.tables = None
+
 
 def scale_of(index: Tensor) -> Tensor:
     """Standard deviation of a scale index in [0, 63]."""
@@ -167,6 +171,28 @@ class FactorizedPrior(Prior):
             counts.append(to_counts(p[below:stop]))
             offsets.append(below - reach)
         return Tables.from_counts(counts, offsets)
+
+    def thaw(self, steps: int = 600) -> None:
+        """Fit the density to the stored tables, by cross-entropy, and drop them."""
+        if (tables := self.tables) is None:
+            return
+        super().thaw()
+        width = tables.frequencies.shape[1]
+        local, device = np.arange(width), self.medians.device
+        symbols = torch.from_numpy((local + tables.offsets[:, None]).astype(np.float32)).to(device)[:, None]
+        told = np.where(local == tables.escapes[:, None], 0, tables.frequencies) / TOTAL
+        share = torch.from_numpy(told.astype(np.float32)).to(device)
+        self.requires_grad_(True)
+        optimizer = torch.optim.Adam(self.parameters(), lr=0.03)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+        with torch.enable_grad():
+            for _ in range(steps):
+                likelihood = clamp_ste(self.likelihood(symbols)[:, 0], LIKELIHOOD_MIN, 1.0)
+                optimizer.zero_grad()
+                (share * -torch.log2(likelihood)).sum().backward()
+                optimizer.step()
+                schedule.step()
+        self.zero_grad()
 
 
 def table_costs(tables: Tables, device: torch.device | str = "cpu") -> tuple[Tensor, int]:

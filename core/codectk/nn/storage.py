@@ -126,6 +126,18 @@ def install(network: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
     network.requires_grad_(False).eval()
 
 
+def thaw(network: nn.Module) -> None:
+    """Make an installed network trainable again, all of it.
+
+    Integer layers start from their integers, densities from the closest fit to their tables.
+    """
+    for _, layer in exact_modules(network):
+        layer.thaw()
+    for _, prior in _priors(network):
+        prior.thaw()
+    network.requires_grad_(True).train()
+
+
 def compact_prefixes(network: nn.Module) -> tuple[str, ...]:
     """A network's `compact` from those of its stages."""
     return tuple(

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from codectk.base.errors import TrainingError, UsageError, WeightsError
 from codectk.nn import hybrid
 from codectk.nn.priors import Prior
-from codectk.nn.storage import install
+from codectk.nn.storage import install, thaw
 from codectk.plugins import manager
 from codectk.spec.card import CodecCard
 from codectk.train.checkpoint import load_checkpoint
@@ -111,9 +111,16 @@ def begin(network: nn.Module, stage: StageSection) -> None:
 
     Raises:
         TrainingError: there is no checkpoint, or it is not of this network.
+        WeightsError, PluginError: there are no such weights, or they are not of this network.
         UsageError: what is to be copied is not there, or not alike.
     """
-    if stage.start:
+    if stage.start and not stage.start.endswith(".pt"):
+        fixed = [name for name, parameter in network.named_parameters() if not parameter.requires_grad]
+        install(network, load_tensors(_weights_file(stage.start)))
+        thaw(network)
+        for name in fixed:
+            network.get_parameter(name).requires_grad_(False)
+    elif stage.start:
         values = load_checkpoint(Path(stage.start))["ema"]["values"]
         if not values:
             raise TrainingError(f"{stage.start} holds no codec to start from; it is from training a discriminator.")

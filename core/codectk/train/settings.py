@@ -109,7 +109,8 @@ class StageSection:
     `weights` takes parts of the network from weights that code already: { prefix = source }, where a source is an
     installed codec, a safetensors file or a checkpoint, with ":prefix" behind it if the part has another place there or
     is not quite the same; then what both have is taken.
-    `start` is a checkpoint from whose averaged weights the network starts, with a fresh optimizer at step 0. `copy`
+    `start` is what the network starts from, with a fresh optimizer at step 0: a checkpoint's averaged weights, or
+    weights that code (an installed codec or a safetensors file), whose integer layers are trained, too. `copy`
     then copies, once, the weights below one dotted prefix to another: { target = source }. `train` lists prefixes of
     the parameters that are trained, none for all; the others stay as they are, to the bit. `knobs` gives values for
     the codec's knobs other than quality. With the `objective` "discriminator" there is no codec: the discriminator
