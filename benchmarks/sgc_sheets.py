@@ -127,17 +127,7 @@ def save(sheet: Image.Image, path: str) -> None:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    options(
-        parser,
-        "--kept-out",
-        "--kodak",
-        "--codec",
-        "--keep",
-        "--steps",
-        "--out",
-        keep={"help": "folder of painted pictures, as of sgc_quality.py"},
-        steps={"help": "default: the codec's"},
-    )
+    options(parser, "--kept-out", "--kodak", "--codec", "--keep", "--steps", "--out")
 
 
 def main(a: argparse.Namespace) -> None:

@@ -44,18 +44,7 @@ def there(device: str) -> tuple[list[AnyMetric], dict[str, str]]:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    options(
-        parser,
-        "--kept-out",
-        "--kodak",
-        "--codec",
-        "--keep",
-        "--steps",
-        "-n",
-        "--out",
-        keep={"help": "folder of painted pictures, as of sgc_quality.py"},
-        steps={"help": "default: the codec's"},
-    )
+    options(parser, "--kept-out", "--kodak", "--codec", "--keep", "--steps", "-n", "--out")
     parser.add_argument("--device", default="cpu", help="of the metrics")
 
 

@@ -13,7 +13,7 @@ from codectk.base.inputs import Data
 from codectk.base.types import Picture
 from codectk.bitstream.info import Info, describe
 from codectk.bitstream.layers import read_layers, read_source, read_whole
-from codectk.bitstream.reader import TiledFile, file_bytes
+from codectk.bitstream.reader import Container, TiledFile, file_bytes
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -115,51 +115,35 @@ def decode(data: Data, **options: Any) -> Image.Image:
     return to_pil(decode_picture(data, **options))
 
 
-def decode_picture(
-    data: Data,
-    *,
-    layers: int | None = None,
-    region: Sequence[int] | None = None,
-    scale: int = 1,
-    device: str = "cpu",
-    engine: str = "auto",
-    weights: str | Path | None = None,
-    **knobs: Any,
-) -> Picture:
+def decode_picture(data: Data, **options: Any) -> Picture:
     """Decode a `.ctk` file to a `Picture`, which keeps alpha, grey and color profile apart; else as `decode`."""
-    pictures = decode_pictures(
-        data,
-        [knobs],
-        layers=layers,
-        region=region,
-        scale=scale,
-        device=device,
-        engine=engine,
-        weights=weights,
-    )
-    return next(pictures)
+    codec, source, rest = _opened(data, **options)
+    return codec.decode_picture(source, **rest)
 
 
 def decode_pictures(
-    data: Data,
-    settings: Sequence[Mapping[str, object]],
+    data: Data | Container | TiledFile, settings: Sequence[Mapping[str, object]], **options: Any
+) -> Iterator[Picture]:
+    """Decode a `.ctk` file once and paint it with each setting of its decoder-side knobs; else as `decode`."""
+    codec, source, rest = _opened(data, **options)
+    return codec.decode_pictures(source, settings, **rest)
+
+
+def _opened(
+    data: Data | Container | TiledFile,
     *,
-    layers: int | None = None,
-    region: Sequence[int] | None = None,
-    scale: int = 1,
     device: str = "cpu",
     engine: str = "auto",
     weights: str | Path | None = None,
-) -> Iterator[Picture]:
-    """Decode a `.ctk` file once and paint it with each setting of its decoder-side knobs; else as `decode`."""
+    **options: Any,
+) -> tuple[Codec, Container | TiledFile, dict[str, Any]]:
+    """The codec that a file names, the file, and the options that are left for the codec."""
     # Every check of the container comes before the plugin is looked for, let alone its networks run.
-    source = read_source(data, layers, tiles=region is not None)
-    header = (source.front if isinstance(source, TiledFile) else source).header
+    source = read_source(data, options.get("layers"), tiles=options.get("region") is not None)
 
     from codectk.pipeline.load import load_for
 
-    codec = load_for(header, device=device, engine=engine, weights=weights)
-    return codec.decode_pictures(source, settings, layers=layers, region=region, scale=scale)
+    return load_for(source.header, device=device, engine=engine, weights=weights), source, options
 
 
 def edit(data: Data, edits: Mapping[str, object] | None = None, *, clear: bool = False) -> bytes:

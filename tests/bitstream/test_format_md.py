@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import codectk.bitstream
 from codectk.base import errors, limits
-from codectk.bitstream.chunk import Chunk
+from codectk.bitstream.chunk import Chunk, check_payload
 from codectk.bitstream.header import Header
 from codectk.bitstream.info import describe
 from codectk.bitstream.reader import read
@@ -133,13 +133,6 @@ def read_by_the_page(data):
             if tag == 3:
                 need(2 <= length <= 4096)
                 edits = edits_by_the_page(payload)
-            if tag in (6, 7):
-                stream = zlib.decompressobj()
-                try:
-                    plain = stream.decompress(payload)
-                except zlib.error as error:
-                    raise Refused from error
-                need(stream.eof and not stream.unused_data and 1 <= len(plain) <= 16777216)
             if tag == 5:
                 tiles = tiles_by_the_page(payload, width, height)
         else:
@@ -172,6 +165,17 @@ def edits_by_the_page(payload):
         edits[name] = (amount + 1) // 2 / 64 if amount % 2 else -amount // 2 / 64
     need(edits)
     return edits
+
+
+def metadata_by_the_page(tag, payload):
+    """Whether a reader shows what is in EXIF (6) or XMPP (7)."""
+    stream = zlib.decompressobj()
+    try:
+        plain = stream.decompress(payload)
+        fits = plain[:4] in (b"II*\0", b"MM\0*") if tag == 6 else plain.decode("utf-8")
+    except (zlib.error, UnicodeDecodeError):
+        return False
+    return bool(fits) and stream.eof and not stream.unused_data and 1 <= len(plain) <= 16777216
 
 
 def tiles_by_the_page(payload, width, height):
@@ -302,6 +306,17 @@ def agree(data):
     assert [(names.get(n, f"x{n}"), p, c, size) for n, c, p, size in chunks] == [
         (c.tag, c.payload, c.critical, size) for c, size in zip(found.chunks, found.sizes, strict=True)
     ]
+    for number, _, payload, _ in chunks:
+        if number in (6, 7):
+            assert metadata_by_the_page(number, payload) == shown(Chunk.of(names[number], payload))
+    return True
+
+
+def shown(chunk):
+    try:
+        check_payload(chunk)
+    except errors.BitstreamError:
+        return False
     return True
 
 
@@ -348,7 +363,7 @@ CHUNKS = st.one_of(
     st.tuples(
         st.sampled_from([0x06, 0x07, 0x26]),
         st.sampled_from(
-            [zlib.compress(b"x"), zlib.compress(b"x") + b"y", zlib.compress(b"x")[:-1], zlib.compress(b""), b""]
+            [zlib.compress(b"II*\0"), ZLIB, ZLIB + b"y", ZLIB[:-1], zlib.compress(b"\xff"), zlib.compress(b""), b""]
         ),
     ),
     st.tuples(st.sampled_from([0x23, 0x23, 0x03]), st.lists(st.sampled_from(EDIT_PARTS), max_size=5).map(b"".join)),

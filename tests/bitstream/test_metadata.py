@@ -6,7 +6,7 @@ import pytest
 
 from codectk.base.errors import BitstreamError, LimitError
 from codectk.base.limits import MAX_METADATA_BYTES
-from codectk.bitstream.chunk import EXIF, Chunk
+from codectk.bitstream.chunk import EXIF, XMP, Chunk
 from codectk.bitstream.header import Header
 from codectk.bitstream.metadata import pack_metadata, unpack_metadata
 from codectk.bitstream.reader import read
@@ -30,10 +30,11 @@ def test_what_is_refused():
             unpack_metadata(payload)
 
 
-def test_files_with_it_are_checked():
+def test_what_is_written_keeps_the_rules():
     header, latents = Header("segpic", "codectk-segpic", 1, 1, bytes(4)), Chunk.of("LATS", b"abc")
-    good = write(header, [Chunk.of(EXIF, pack_metadata(b"II*")), latents])
-    assert read(good).payloads(EXIF) == (pack_metadata(b"II*"),)
-    with pytest.raises(BitstreamError) as caught:
-        write(header, [Chunk.of(EXIF, b"no stream"), latents])
-    assert caught.value.chunk == EXIF
+    good = write(header, [Chunk.of(EXIF, pack_metadata(b"II*\0")), Chunk.of(XMP, pack_metadata("é".encode())), latents])
+    assert read(good).payloads(EXIF) == (pack_metadata(b"II*\0"),)
+    for tag, payload in ((EXIF, b"no stream"), (EXIF, pack_metadata(b"II*")), (XMP, pack_metadata(b"\xe9"))):
+        with pytest.raises(BitstreamError) as caught:
+            write(header, [Chunk.of(tag, payload), latents])
+        assert caught.value.chunk == tag

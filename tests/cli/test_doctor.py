@@ -48,6 +48,27 @@ def test_faults_are_found_and_the_worst_is_returned(pocket, site, run, monkeypat
     assert "raises is broken: " in run("doctor", "--no-selftest").out
 
 
+WAITING = """
+from codectk.base.errors import WeightsAbsentError
+from codectk.spec.hooks import hookimpl
+
+@hookimpl
+def codectk_codec(name, device, weights):
+    raise WeightsAbsentError("faces", size=9_000_000, package="faces==1", licence="CC0-1.0")
+"""
+
+
+def test_weights_that_were_not_pulled_yet_are_no_fault(pocket, site, run, monkeypatch):
+    forget()
+    monkeypatch.setenv("CODECTK_PLUGINS", "pocket,waiting")
+    site.add("waiting", WAITING)
+    report = run("doctor", "--json")
+    trials = {trial["codec"]: trial for trial in json.loads(report.out)["selftest"]}
+    assert report.code == 0 and trials["pocket"]["ok"] and not trials["waiting"]["ok"]
+    assert "fetch them with 'codectk weights pull waiting'" in trials["waiting"]["reason"]
+    assert "codectk weights pull waiting" in run("doctor").out
+
+
 def test_every_pair_of_devices_is_tried(pocket, monkeypatch):
     monkeypatch.setenv("CODECTK_PLUGINS", "pocket")
     trials = list(selftest.selftest(["pocket"], ["cpu", "cuda"]))

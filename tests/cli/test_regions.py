@@ -1,11 +1,17 @@
 """codectk decode --region and --scale."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from codectk.bitstream.chunk import LATENTS
+from codectk.bitstream.reader import read
+from codectk.pipeline.load import load
+from codectk.testing import pictures
 
 
 @pytest.fixture
@@ -40,3 +46,13 @@ def test_a_preview(run, whole, scale):
 def test_what_is_no_region_or_scale(run, whole, options, sentence):
     result = run("decode", "a.ctk", "-o", "part.png", *options)
     assert result.code == 2 and sentence in result.err
+
+
+@pytest.mark.parametrize("knob", [(), ("--knob", "deblock=0.5")])
+def test_a_knob_leaves_other_tiles_unread(folder, pocket, run, knob):
+    whole = load("pocket")
+    data = bytearray(replace(whole, card=replace(whole.card, tile=96)).encode(pictures.scene(150, 230)))
+    data[bytes(data).index(read(data).payloads(LATENTS)[4]) + 3] ^= 8
+    Path("tiles.ctk").write_bytes(data)
+    assert run("decode", "tiles.ctk", "-o", "part.png", "--region", "0,0,50,50", *knob).code == 0
+    assert run("decode", "tiles.ctk", "-o", "part.png", *knob).code == 3

@@ -115,6 +115,18 @@ def test_one_line_starts_a_run_and_goes_on_with_it(run, work: Path):
     assert rated == [1, 2, 3, 4, 5]
 
 
+def test_a_curve_is_no_training_picture(run, work: Path):
+    line = ("train", "r.toml", "--data", ".", "-o", "runs/x", "--resume")
+    refused = run(*line, "--plot")
+    assert refused.code == 2 and "'runs/x/curve.png' lies in" in refused.err
+    assert "would be taken for a picture there" in refused.err and not Path("runs/x/log.jsonl").exists()
+    assert run(*line).code == 0
+    assert run("train", "--plot", "-o", "runs/x").code == 0
+    assert run(*line).code == 2
+    apart = run("train", "r.toml", "--data", "large.png", "--validate", ".", "-o", "runs/x", "--plot")
+    assert apart.code == 2 and "would be taken" in apart.err
+
+
 def test_train_resume_plot_and_export(run, work: Path):
     result = run("train", "r.toml", "--data", "large.png", "a.png", "-o", "x")
     assert (result.code, result.out) == (0, "x/checkpoint.pt holds step 2 of 2.\n")

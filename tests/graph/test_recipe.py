@@ -11,33 +11,7 @@ import pytest
 from codectk.base.errors import ContractError, InputError, PluginMissingError, UsageError
 from codectk.graph.recipe import GRAPH, TRAINING, Graph, load_graph, parse_graph
 
-CARD = """
-api = 1
-title = "Fake"
-summary = "A plugin made by a test"
-licence = "CC0-1.0"
-
-[[codec]]
-name = "{name}"
-summary = "Does nothing"
-stride = STRIDE
-
-[codec.knobs.quality]
-side = "encoder"
-type = "float"
-min = 0
-max = MAX
-default = 50
-coded = true
-rate = true
-
-[codec.knobs.realism]
-side = "decoder"
-type = "float"
-min = 0
-max = 1
-default = 0.5
-
+COMPONENTS = """
 [[component]]
 id = "{name}.forth"
 kind = "analysis"
@@ -88,15 +62,16 @@ steps = 3
 """
 
 
-def card(stride: int, top: int = 100) -> str:
-    return CARD.replace("STRIDE", str(stride)).replace("MAX", str(top))
+def card(site, stride: int, top: int = 100) -> str:
+    """The usual card of a test's plugin, with components."""
+    return site.card.replace("stride = 8", f"stride = {stride}").replace("max = 100", f"max = {top}") + COMPONENTS
 
 
 @pytest.fixture
 def plugins(site):
     """alpha pads to 16 pixels, beta to 24."""
-    site.add("alpha", "raise RuntimeError('imported')", card=card(16))
-    site.add("beta", "raise RuntimeError('imported')", card=card(24))
+    site.add("alpha", "raise RuntimeError('imported')", card=card(site, 16))
+    site.add("beta", "raise RuntimeError('imported')", card=card(site, 24))
     yield site
     assert not {"fake_alpha", "fake_beta"} & set(sys.modules)
 
@@ -179,8 +154,8 @@ def test_what_is_missing(plugins):
 
 
 def test_knobs_of_one_name_must_be_one_knob(site):
-    site.add("alpha", card=card(16))
-    site.add("beta", card=card(16, top=10).replace("default = 50", "default = 5"))
+    site.add("alpha", card=card(site, 16))
+    site.add("beta", card=card(site, 16, top=10).replace("default = 50", "default = 5"))
     text = TEXT.replace("alpha.back", "beta.back")
     with pytest.raises(
         ContractError, match=r"r\.toml:18: knob 'quality' of beta\.back and of alpha\.forth differ in max"

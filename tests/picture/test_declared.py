@@ -169,12 +169,3 @@ def test_bmp(make_icc):
     picture = read_picture(_bmp(b"DEBM", make_icc("p3", "srgb", "P3 inside")))
     np.testing.assert_allclose(picture.pixels.astype(float), in_srgb(COLORS, P3, _linear), atol=2)
     assert "P3 inside" in picture.notes[0]
-
-
-def test_cmyk(make_icc):
-    for kind in ("JPEG", "TIFF"):
-        file = io.BytesIO()
-        Image.new("CMYK", (8, 8), (0, 255, 255, 0)).save(file, kind)
-        picture = read_picture(file.getvalue())
-        assert picture.pixels[4, 4, 0] > 200 and picture.pixels[4, 4, 1] < 60
-        assert any("not exact" in note for note in picture.notes)

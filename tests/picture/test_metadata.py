@@ -1,13 +1,21 @@
 """EXIF and XMP are kept on request, true of the upright picture in sRGB, and written back by formats that hold them."""
 
 import io
+import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import codectk
-from codectk.base.errors import CodectkWarning, UsageError
+from codectk.base.errors import BitstreamError, ChecksumError, CodectkWarning, UsageError
+from codectk.base.limits import MAX_METADATA_BYTES
+from codectk.bitstream import writer
+from codectk.bitstream.chunk import EXIF
+from codectk.bitstream.chunk import XMP as XMP_CHUNK
+from codectk.bitstream.metadata import pack_metadata
+from codectk.bitstream.reader import read
 from codectk.picture.metadata import upright_exif
 from codectk.picture.read import read_picture
 from codectk.picture.write import encode_file
@@ -104,8 +112,43 @@ def test_a_format_without_metadata_says_so(pocket):
 def test_damaged_exif_is_told(pocket):
     file = io.BytesIO()
     Image.fromarray(RGB).save(file, "PNG", exif=b"II*\0\xff\xff\xff\xff")
-    assert (
-        any("EXIF data was ignored" in note or "not kept" in note for note in read_picture(file.getvalue()).notes)
-        or True
-    )
-    read_picture(file.getvalue(), keep="exif")
+    for keep in ("", "exif"):
+        picture = read_picture(file.getvalue(), keep=keep)
+        assert picture.exif is None and picture.notes == ("The EXIF data was ignored: it is damaged.",)
+
+
+@pytest.mark.parametrize(
+    ("tag", "payload", "reason"),
+    [
+        (EXIF, b"no stream", "cannot be decompressed"),
+        (EXIF, pack_metadata(b"nonsense"), "no TIFF structure"),
+        (EXIF, zlib.compress(bytes(MAX_METADATA_BYTES + 1)), "more than"),
+        (XMP_CHUNK, pack_metadata(b"caf\xe9"), "not in UTF-8"),
+    ],
+)
+def test_metadata_against_the_rules_are_left_out_with_a_warning(pocket, monkeypatch, tag, payload, reason):
+    container = read(codectk.encode(photo(), "pocket", keep="exif,xmp"))
+    changed = [replace(chunk, payload=payload) if chunk.tag == tag else chunk for chunk in container.chunks]
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, "check_payload", lambda chunk: None)  # no writer of ours would
+        data = writer.write(container.header, changed)
+    codectk.verify(data)
+    assert tag in [chunk.tag for chunk in codectk.info(data).chunks]
+    with pytest.warns(CodectkWarning, match=f"chunk {tag} was left out: .*{reason}"):
+        picture = codectk.api.decode_picture(data)
+    good = codectk.api.decode_picture(codectk.encode(photo(), "pocket", keep="exif,xmp"))
+    assert np.array_equal(picture.pixels, good.pixels)
+    assert (picture.exif is None, picture.xmp is None) == (tag == EXIF, tag == XMP_CHUNK)
+    with pytest.raises(BitstreamError, match=reason):
+        codectk.edit(data, clear=True)
+    damaged = data[:-1] + bytes([data[-1] ^ 1])
+    with pytest.raises(ChecksumError):
+        codectk.decode(damaged)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
+def test_xmp_that_is_not_in_utf8_is_not_kept(kind):
+    file = io.BytesIO()
+    Image.fromarray(RGB).save(file, kind, xmp="<x/>".encode("utf-16"))
+    picture = read_picture(file.getvalue(), keep="xmp")
+    assert picture.xmp is None and picture.notes == ("The XMP metadata was not kept.",)

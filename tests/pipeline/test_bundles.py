@@ -120,7 +120,7 @@ def test_decoding_finds_it_in_the_store(make, tmp_path, monkeypatch):
     add_bundle(bundle.path)
     decoded = np.asarray(api.decode(data))
     np.testing.assert_array_equal(decoded, np.asarray(api.decode(api.encode(SCENE, "weighted"))))
-    assert card_for(api.info(data)).name == "crisp"
+    assert card_for(read(data).header).name == "crisp"
 
 
 def test_encoded_in_one_store_and_decoded_in_another(make, tmp_path, monkeypatch):

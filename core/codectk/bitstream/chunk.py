@@ -9,7 +9,7 @@ from types import MappingProxyType
 from codectk.base.errors import BitstreamError, FormatVersionError, LimitError, TruncatedError
 from codectk.base.limits import MAX_CHUNKS, MAX_FILE_BYTES, MAX_METADATA_BYTES
 from codectk.bitstream.edits import MAX_EDITS_BYTES, unpack_edits
-from codectk.bitstream.metadata import unpack_metadata
+from codectk.bitstream.metadata import unpack_exif, unpack_xmp
 from codectk.bitstream.varint import Buffer, decode_varint, encode_varint
 
 LATENTS = "LATS"
@@ -169,8 +169,8 @@ def check_payload(chunk: Chunk, *, offset: int | None = None) -> None:
     """
     checks: Mapping[str, Callable[[bytes], object]] = {
         EDITS: unpack_edits,
-        EXIF: unpack_metadata,
-        XMP: unpack_metadata,
+        EXIF: unpack_exif,
+        XMP: unpack_xmp,
     }
     if chunk.tag in checks:
         try:

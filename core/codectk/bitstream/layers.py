@@ -43,11 +43,13 @@ def read_layers(data: Buffer, layers: int | None = None) -> Container:
         ) from error
 
 
-def read_source(data: Data, layers: int | None = None, *, tiles: bool = False) -> Container | TiledFile:
+def read_source(
+    data: Data | Container | TiledFile, layers: int | None = None, *, tiles: bool = False
+) -> Container | TiledFile:
     """Read a file, or only the front of it where a part of a picture in tiles is wanted.
 
     Args:
-        data: as for `file_bytes`.
+        data: as for `file_bytes`; a file that was read already stays as it is.
         layers: as for `read_layers`.
         tiles: few of the tiles are wanted; a file of one piece is read as a whole nevertheless.
 
@@ -55,6 +57,8 @@ def read_source(data: Data, layers: int | None = None, *, tiles: bool = False) -
         BitstreamError: as `read_layers` and `open_tiles`.
         UsageError, InputError, LimitError: as `file_bytes`.
     """
+    if isinstance(data, Container | TiledFile):
+        return data
     if tiles:
         data = in_parts(data, MAX_FILE_BYTES, "A .ctk file")
         if (found := open_tiles(data)) is not None:

@@ -129,6 +129,11 @@ class TiledFile:
         self._data, self.front, self.tiling = data, front, tiling
         self._starts = tiling.starts(front.data_len)
 
+    @property
+    def header(self) -> Header:
+        """The file's header."""
+        return self.front.header
+
     def payload(self, tile: int) -> bytes:
         """The verified payload of a tile.
 
@@ -228,6 +233,7 @@ def _chunks(
             )
         rules.admit(frame.tag, frame.critical, frame.end - frame.start, offset=pos)
         chunk = Chunk(frame.tag, bytes(view[frame.start : frame.end]), frame.critical)
-        check_payload(chunk, offset=pos)
+        if chunk.critical:  # a picture is whole without the others: whoever uses them looks into them
+            check_payload(chunk, offset=pos)
         pos, last = after, frame.last
         yield chunk, after, last

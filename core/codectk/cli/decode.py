@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from codectk.base.errors import UsageError
-from codectk.base.inputs import in_parts, read_bytes
-from codectk.base.limits import MAX_FILE_BYTES
 from codectk.base.outputs import Outputs
+from codectk.bitstream.layers import read_source
 from codectk.cli import batch
 from codectk.cli.batch import Done, Job
 from codectk.cli.errors import State
@@ -127,17 +126,16 @@ def _decode(
     from codectk.pipeline.load import card_for
     from codectk.spec.card import resolve_knobs
 
-    read = read_bytes if part["region"] is None else in_parts
-    data = read(job.open(), MAX_FILE_BYTES, "A .ctk file")
+    source = read_source(job.open(), part["layers"], tiles=part["region"] is not None)
     if any(settings):
         # From the card alone, so that a wrong knob is told before any network is loaded.
-        card = card_for(api.info(data), where["weights"])
+        card = card_for(source.header, where["weights"])
         for knobs in settings:
             resolve_knobs(card, knobs, "decoder")
 
     def decode() -> tuple[list[Picture], float]:
         started = time.perf_counter()
-        pictures = list(api.decode_pictures(data, settings, **part, **where))
+        pictures = list(api.decode_pictures(source, settings, **part, **where))
         return pictures, time.perf_counter() - started
 
     pictures, seconds = first_use.run(decode, bar)

@@ -36,7 +36,8 @@ def command(no_selftest: bool, as_json: bool) -> int:
     """Describe this installation and test it.
 
     Imports every plugin, then encodes and decodes a small picture with every codec on every device. The output
-    belongs into a bug report. The exit code is 0 if all is well, else that of the worst fault found.
+    belongs into a bug report. The exit code is that of the worst fault found; a codec whose weights were not pulled yet
+    is none.
     """
     torch = _torch()
     records = [checked(record) for record in discover()]

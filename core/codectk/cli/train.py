@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
 
@@ -82,11 +83,13 @@ def command(
         paths or chosen.data.paths or known.data.paths,
         kept_out or chosen.validation.paths or known.validation.paths,
     )
-    reads = (recipe, *chosen.data.paths, *chosen.validation.paths)
-    outputs = Outputs(name for name in reads if name is not None and not Path(name).is_dir())
+    pictures = (*chosen.data.paths, *chosen.validation.paths)
+    outputs = Outputs(name for name in (recipe, *pictures) if name is not None and not Path(name).is_dir())
     outputs.folder(folder)
     for name in (CHECKPOINT, LOG, *([CURVE] if plot else [])):
         outputs.write(run / name, makes_folder=True)
+    if plot or (run / CURVE).exists():
+        _check_apart(run / CURVE, pictures)
     outcome = train(chosen, run, resume=resume, device=device, plot=plot, say=_say)
     if outcome.first:
         end = f"{outcome.checkpoint} holds step {outcome.step} of {chosen.optim.steps}"
@@ -95,6 +98,13 @@ def command(
         else:
             click.echo(f"{end}.")
     return 128 + outcome.signal if outcome.signal else 0
+
+
+def _check_apart(curve: Path, pictures: Sequence[str]) -> None:
+    """Refuse folders of pictures in which the next run would find the curve of this one."""
+    for folder in pictures:
+        if Path(folder).is_dir() and curve.resolve().is_relative_to(Path(folder).resolve()):
+            raise UsageError(f"'{curve}' lies in '{folder}' and would be taken for a picture there; name another RUN.")
 
 
 def _draw(run: Path) -> int:

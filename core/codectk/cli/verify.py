@@ -12,7 +12,8 @@ from codectk.base.errors import BitstreamError, CodectkError, MismatchError, Plu
 from codectk.base.inputs import read_bytes, stdin_or
 from codectk.base.limits import MAX_FILE_BYTES
 from codectk.cli import batch
-from codectk.cli.errors import State, tell
+from codectk.cli.errors import State, tell, to_stderr
+from codectk.cli.notes import notes
 from codectk.cli.options import debug_option, device_option, json_option
 from codectk.cli.output import print_json, print_rows
 
@@ -98,8 +99,11 @@ def verify(source: str, device: str = "cpu", *, quick: bool = False) -> list[Che
     from codectk.bitstream.reader import read
     from codectk.pipeline.decode import check_latents
     from codectk.pipeline.load import load_for
+    from codectk.pipeline.sources import sound
 
     container = read(data)
+    with notes(source, to_stderr):
+        sound(container.chunks)
     try:
         ready = load_for(container.header, device=device)
     except WeightsError as error:

@@ -6,8 +6,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_FOLDERS = {b"meta": 4, b"iprp": 0, b"ipco": 0}
-"""Boxes on the way to the properties of pictures, and the bytes before their content."""
+_PATH = {b"meta": (b"", 4), b"iprp": (b"meta", 0), b"ipco": (b"iprp", 0)}
+"""Boxes on the way to the properties of pictures: what each lies in, and the bytes before its content."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ def facts(data: bytes) -> BoxFacts:
     return BoxFacts(cicp, bits)
 
 
-def _boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, bytes]]:
+def _boxes(data: bytes, at: int, end: int, inside: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+    """Tag and content of each property, from a row of boxes that lies in a box called `inside`."""
     while at + 8 <= end:
         size, tag = struct.unpack_from(">I4s", data, at)
         start = at + 8
@@ -44,8 +45,9 @@ def _boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, bytes]]:
         stop = end if size == 0 else at + size
         if not start <= stop <= end:
             return
-        if tag in _FOLDERS:
-            yield from _boxes(data, start + _FOLDERS[tag], stop)
-        elif tag in (b"colr", b"pixi"):
+        within, skip = _PATH.get(tag, (None, 0))
+        if within == inside:
+            yield from _boxes(data, start + skip, stop, tag)
+        elif inside == b"ipco":
             yield tag, data[start:stop]
         at = stop

@@ -7,6 +7,7 @@ import struct
 
 from PIL import ExifTags, Image
 
+from codectk.bitstream.metadata import TIFF_STARTS
 from codectk.picture.declared import SRGB
 
 EXIF_START = b"Exif\0\0"
@@ -54,9 +55,13 @@ def exif_of(image: Image.Image) -> bytes | None:
 
 
 def xmp_of(image: Image.Image) -> bytes | None:
-    """The XMP packet of a loaded image with orientation 1, or None if there is none."""
+    """The XMP packet of a loaded image with orientation 1, or None if there is none in UTF-8."""
     found = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
     data = found.encode() if isinstance(found, str) else bytes(found)
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return None
     return _XMP_ORIENTATION.sub(rb"\g<1>1", data) or None
 
 
@@ -71,10 +76,9 @@ def upright_exif(data: bytes) -> bytes:
     """
     if not data:
         return data
-    orders = {b"II*\0": "<", b"MM\0*": ">"}
-    if data[:4] not in orders:
+    if data[:4] not in TIFF_STARTS:
         raise ValueError("no TIFF structure")
-    order, turned = orders[data[:4]], bytearray(data)
+    order, turned = TIFF_STARTS[data[:4]], bytearray(data)
     folders = list(struct.unpack_from(f"{order}I", data, 4))
     for at in folders:  # which grows by what lies within
         (count,) = struct.unpack_from(f"{order}H", data, at)

@@ -205,6 +205,8 @@ def _from_image(
     try:
         orientation = orientation_of(image)
         exif = image.getexif()
+        if not exif:
+            exif_of(image)  # raises on a block in which Pillow found nothing, and said nothing
         dropped = ["EXIF"] if has_more_exif(image) else []
         if dropped and "exif" in kept:
             picture, dropped = replace(picture, exif=exif_of(image)), []
@@ -213,9 +215,8 @@ def _from_image(
         orientation, dropped = 1, []
         told.append("The EXIF data was ignored: it is damaged.")
     if "xmp" in image.info or "XML:com.adobe.xmp" in image.info:
-        if "xmp" in kept:
-            picture = replace(picture, xmp=xmp_of(image))
-        else:
+        picture = replace(picture, xmp=xmp_of(image) if "xmp" in kept else None)
+        if picture.xmp is None:
             dropped.append("XMP")
     if dropped:
         told.append(f"The {' and '.join(dropped)} metadata was not kept.")

@@ -198,7 +198,7 @@ def _saved(kind: _Format, picture: Picture) -> dict[str, Any]:
     xmp = found.pop("xmp", None)
     if xmp and kind is _PNG:
         texts = PngImagePlugin.PngInfo()
-        texts.add_itxt("XML:com.adobe.xmp", xmp.decode("utf-8", "replace"))
+        texts.add_itxt("XML:com.adobe.xmp", xmp.decode())
         found["pnginfo"] = texts
     elif kind is _TIFF:
         # Pillow takes all tags of a TIFF in one object.

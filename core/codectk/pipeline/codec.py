@@ -293,8 +293,7 @@ class Codec:
 
     def _own(self, data: Any, layers: int | None, *, tiles: bool = False) -> Container | TiledFile:
         """A file whose checks all come before any network runs; with `tiles`, those of its tiles as they are read."""
-        source = data if isinstance(data, Container | TiledFile) else read_source(data, layers, tiles=tiles)
-        header = (source.front if isinstance(source, TiledFile) else source).header
-        if header.codec != self.name:
-            raise MismatchError(f"The file was made by codec '{header.codec}', not by '{self.name}'.")
+        source = read_source(data, layers, tiles=tiles)
+        if source.header.codec != self.name:
+            raise MismatchError(f"The file was made by codec '{source.header.codec}', not by '{self.name}'.")
         return source

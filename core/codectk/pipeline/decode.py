@@ -32,7 +32,7 @@ from codectk.picture.alpha import decode_alpha
 from codectk.picture.convert import to_neutral
 from codectk.picture.pad import crop
 from codectk.picture.tiles import SCALES, Blend, Reduced, check_region, reduced, touching
-from codectk.pipeline import program
+from codectk.pipeline import program, sources
 from codectk.pipeline.edit import carried_edits
 from codectk.spec.card import resolve_knobs
 from codectk.spec.knob import Number
@@ -86,7 +86,7 @@ def decode_settings(
         planes = painter.tiles(source, box, scale)
     else:
         planes = painter.piece(decode_latents(container, codec, layers=layers), box, scale)
-    metadata = {chunk.tag: chunk.payload for chunk in container.chunks}
+    metadata = {chunk.tag: chunk.payload for chunk in sources.sound(container.chunks)}
     exif, xmp = (unpack_metadata(metadata[tag]) if tag in metadata else None for tag in (EXIF, XMP))
     alpha = None
     if ALPHA in metadata:

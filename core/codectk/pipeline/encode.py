@@ -225,13 +225,17 @@ class Encoding:
     def _values(self, piece: Piece, rate: Number | None) -> tuple[Mapping[str, Any], dict[str, Number]]:
         """What the analysis makes, and the knobs that the file carries."""
         card, stages = self.codec.card, self.codec.stages
-        knobs = dict(self._knobs)
-        if rate is not None and card.rate_knob is not None:
-            knobs[card.rate_knob.name] = rate
-        settled = {name: _settle(card.knobs[name], value) for name, value in knobs.items()}
+        settled = self._settled(rate)
         coded = {name: value for name, value in settled.items() if card.knobs[name].coded}
         with stages.backend.guard():
             return program.finish(stages, piece.prepared, replace(piece.ctx, knobs=settled)), coded
+
+    def _settled(self, rate: Number | None = None) -> dict[str, Number]:
+        """Values of the knobs as a decoder will know them; `rate` as for `file`."""
+        card, knobs = self.codec.card, dict(self._knobs)
+        if rate is not None and card.rate_knob is not None:
+            knobs[card.rate_knob.name] = rate
+        return {name: _settle(card.knobs[name], value) for name, value in knobs.items()}
 
     def _coded(
         self, piece: Piece, coder: SymbolCoder, values: Mapping[str, Any], coded: Mapping[str, Number]
@@ -263,13 +267,13 @@ class Encoding:
             yield piece
 
     def _prepare(self, box: Box) -> Piece:
-        stages, card = self.codec.stages, self.codec.card
+        stages, rate_knob = self.codec.stages, self.codec.card.rate_knob
         rows, columns = slice(box.y, box.bottom), slice(box.x, box.right)
         x = pad(floats(self.picture, rows, columns), stages.stride)
-        settled = {name: _settle(card.knobs[name], value) for name, value in self._knobs.items()}
-        if card.rate_knob is not None:
+        settled = self._settled()
+        if rate_knob is not None:
             # Left out so that a stage which must not depend on it fails at once when it does.
-            del settled[card.rate_knob.name]
+            del settled[rate_knob.name]
         ctx = Context(int(x.shape[0]), int(x.shape[1]), settled)
         with stages.backend.guard():
             prepared = program.prepare(stages, stages.backend.from_pixels(x), ctx)

@@ -23,7 +23,6 @@ from codectk.base.errors import (
 )
 from codectk.base.locks import ProcessLock
 from codectk.bitstream.header import Header
-from codectk.bitstream.info import Info
 from codectk.graph import wire
 from codectk.pipeline import bundles
 from codectk.pipeline.build import build_codec, build_light
@@ -152,15 +151,15 @@ def card_of(name: str) -> CodecCard:
     return manager.find_codec(name)[0] if bundle is None else bundles.card_of(bundle)
 
 
-def card_for(info: Info, weights: str | Path | None = None) -> CodecCard:
+def card_for(header: Header, weights: str | Path | None = None) -> CodecCard:
     """The knobs of the codec that a file names, read from cards alone; `weights` as for `load_for`.
 
     Raises:
         PluginError, WeightsError: as `load_for`.
     """
-    if info.needs:
-        return bundles.card_of(_bundle_for(info.codec, bytes.fromhex(info.weights_hash), info.needs, weights))
-    return manager.find_codec(info.codec, distribution=info.codec_distribution)[0]
+    if header.needs:
+        return bundles.card_of(_bundle_for(header.codec, header.weights, header.needs, weights))
+    return manager.find_codec(header.codec, distribution=header.distribution)[0]
 
 
 def located(weights: Reference, codec: str, package: str) -> Located:

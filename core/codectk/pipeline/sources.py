@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from codectk.base import limits
-from codectk.base.errors import CodectkWarning, ContractError, InputError, UsageError
+from codectk.base.errors import BitstreamError, CodectkWarning, ContractError, InputError, UsageError
 from codectk.base.types import Picture
-from codectk.bitstream.chunk import ALPHA, EXIF, ICC, XMP, Chunk
+from codectk.bitstream.chunk import ALPHA, EXIF, ICC, XMP, Chunk, check_payload
 from codectk.bitstream.header import MAGIC
 from codectk.bitstream.metadata import pack_metadata
 from codectk.picture.alpha import encode_alpha
@@ -83,6 +83,22 @@ def metadata(picture: Picture) -> list[Chunk]:
             )
         chunks.append(Chunk.of(tag, data if tag == ICC else pack_metadata(data)))
     return chunks
+
+
+def sound(chunks: Iterable[Chunk]) -> list[Chunk]:
+    """The chunks of a file without metadata that break the rules of the format, though their check fits.
+
+    The pixels need no metadata, so what is left out is told in a `CodectkWarning`.
+    """
+    kept = []
+    for chunk in chunks:
+        try:
+            check_payload(chunk)
+        except BitstreamError as error:
+            warnings.warn(CodectkWarning(f"The chunk {chunk.tag} was left out: {error}"), stacklevel=2)
+        else:
+            kept.append(chunk)
+    return kept
 
 
 def is_file(source: Any) -> bool:

@@ -19,7 +19,7 @@ class Imported(CodecConformance):
     examples = 2
 
     @pytest.fixture(autouse=True)
-    def weights(self, bring: Callable[..., tuple[str, Any]]) -> None:
+    def imported(self, bring: Callable[..., tuple[str, Any]]) -> None:
         name, _ = bring(self.architecture)
         assert name == self.codec
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,11 +21,12 @@ class Holder:
     Args:
         sha256: of the file that the heads were trained for.
         generator: the one to use instead.
+        file: its verified file, which is else looked for when it is loaded.
     """
 
-    def __init__(self, sha256: str, generator: Generator | None = None):
+    def __init__(self, sha256: str, generator: Generator | None = None, file: Path | None = None):
         self.sha256 = sha256
-        self._generator = generator
+        self._generator, self._file = generator, file
 
     def on(self, device: torch.device) -> Generator:
         """The generator; it is loaded to `device`.
@@ -38,7 +40,7 @@ class Holder:
                     f"These heads belong to a generator with sha256 {self.sha256}, "
                     f"but the installed codectk-hsc knows {entry.name} with {entry.sha256}."
                 )
-            self._generator = load_generator(preset_path(), str(device))
+            self._generator = load_generator(self._file or preset_path(), str(device))
         return self._generator
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Holder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -26,6 +27,7 @@ class Network(nn.Module):
     Args:
         config: widths.
         generator: the one to use instead of the preset's.
+        file: the verified file of the preset's, where that is known.
 
     Attributes:
         analysis, entropy_model, synthesis: the stages.
@@ -34,10 +36,10 @@ class Network(nn.Module):
 
     compact = ("analysis", "synthesis.semantics", "synthesis.difference")
 
-    def __init__(self, config: Config, generator: Generator | None = None):
+    def __init__(self, config: Config, generator: Generator | None = None, file: Path | None = None):
         super().__init__()
         self.config = config
-        self.synthesis = Synthesis(config, Holder(config.generator, generator))
+        self.synthesis = Synthesis(config, Holder(config.generator, generator, file))
         self.analysis = Analysis(config, self.synthesis)
         self.entropy_model = EntropyModel(config)
         pair(self.analysis.difference, self.synthesis.difference)
@@ -58,13 +60,14 @@ class Network(nn.Module):
         )
 
 
-def build(options: Mapping[str, Any]) -> Network:
+def build(options: Mapping[str, Any], file: Path | None = None) -> Network:
     """A network with fresh weights, to be trained.
 
     Args:
         options: `config` names a configuration ("small" by default); other keys replace its fields.
+        file: as for `Network`.
 
     Raises:
         UsageError: an unknown configuration or field.
     """
-    return Network(configured("HSC", CONFIGS, options))
+    return Network(configured("HSC", CONFIGS, options), file=file)

@@ -22,14 +22,16 @@ def codectk_codec(name: str, device: str, weights: Path | None) -> Stages | None
     """The shipped heads, or those of a weights file, around the generator in the weights store."""
     if name != "hsc":
         return None
+    from functools import partial
+
     from codectk.nn.preset import load_codec
     from codectk_hsc.generators.library import preset_path, refuse_generator
     from codectk_hsc.network import build
 
-    preset_path()  # heads alone can do nothing, so this comes first
+    generator = preset_path()  # heads alone can do nothing, so this comes first
     if weights is not None:
         refuse_generator(weights)
-    return load_codec("codectk_hsc", "hsc-small", build, device, weights)
+    return load_codec("codectk_hsc", "hsc-small", partial(build, file=generator), device, weights)
 
 
 @hookimpl
