@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from codectk import api
-from codectk.base.errors import ContractError, UsageError, WeightsError
+from codectk.base.errors import ContractError, UsageError, WeightsAbsentError, WeightsError
 from codectk.bitstream.reader import read
 from codectk.graph import wire
 from codectk.pipeline.build import build_codec
@@ -62,6 +62,38 @@ def test_own_weights_need_not_be_there_for_a_file_of_others(others, monkeypatch)
         api.decode(own)
     with pytest.raises(WeightsError, match="lost its weights"):
         api.decode(corrupt.with_weights(own, bytes(4)))
+
+
+FAR = """
+from codectk.base.types import Context
+from codectk.spec.light import Light
+
+LIGHT = Light(lambda *_: None, (Context(64, 64, {}), Context(64, 128, {})))
+"""
+
+FAR_WEIGHTS = f"""
+[[weights]]
+name = "far-small"
+file = "far-small.safetensors"
+sha256 = "{"ab" * 32}"
+bytes = 20225288
+licence = "CC0-1.0"
+source = "a test"
+package = "far-away==1.0"
+package_sha256 = "{"cd" * 32}"
+"""
+
+
+@pytest.mark.parametrize("engine", ["onnx", "auto"])
+def test_weights_to_be_pulled_are_told_with_the_codec(site, engine):
+    places = 'network = "fake_far.plugin:build"\npreset = "far-small"\nlight = "fake_far.plugin:LIGHT"\n'
+    package = site.add("far", FAR, card=site.card.replace("stride = 8", f"stride = 8\n{places}"))
+    (site.path / package / "weights.toml").write_text(FAR_WEIGHTS)
+    with pytest.raises(
+        WeightsAbsentError, match=r"^far needs the weights far-small \(20 MB\).*weights pull far'"
+    ) as told:
+        load("far", engine=engine)
+    assert told.value.codec == "far"
 
 
 def test_missing_weights_are_named(others):
