@@ -175,6 +175,6 @@ def _code_in_two_passes(
         mean = nets.cc_mean_transforms[i](xp.concat([mean_input, seen], axis=1)) + predicted
         index = nets.cc_scale_transforms[i](xp.concat([scale_input, seen], axis=1))
         residual = None if target is None else at(target - mean * 2.0**-bits, places)
-        symbols = coder.code(at(index, places), residual, nets.prior_y)
+        symbols = coder.at(places, height, width).code(at(index, places), residual, nets.prior_y)
         known[number] = symbols * 2.0**bits + at(mean, places)
     return whole(known), xp.concat([mean_input, seen], axis=1)

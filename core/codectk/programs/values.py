@@ -8,8 +8,9 @@ program with `codectk.nn.coders.Meter`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Any, Protocol
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from array_api_compat import array_namespace, device, to_device
@@ -50,8 +51,35 @@ class StoredPrior:
     medians: Any = None
 
 
+@dataclass(frozen=True)
+class Subject:
+    """What an array of values is.
+
+    Attributes:
+        label: of its prior.
+        places: of values (B, C, N) that are some positions of a grid, which ones, counted row by row; None for others.
+        sides: height and width of that grid.
+    """
+
+    label: str
+    places: np.ndarray | None = None
+    sides: tuple[int, int] = (0, 0)
+
+
+@runtime_checkable
+class Attentive(Protocol):
+    """A `SymbolCoder` that wants to know what it codes."""
+
+    def about(self, subject: Subject) -> None:
+        """Told before each array of a program that works with a `ValueCoder`."""
+
+
 class ValueCoder(ABC):
     """What a coding program sees."""
+
+    def at(self, places: np.ndarray, height: int, width: int) -> ValueCoder:
+        """The coder for values (B, C, N) at some positions of a grid of this size, counted row by row."""
+        return self
 
     @abstractmethod
     def code(self, index: Any, value: Any | None, prior: Any, bound: int | None = None) -> Any:
@@ -93,6 +121,12 @@ class ArrayCoder(ValueCoder):
     def __init__(self, coder: SymbolCoder, like: Any, *, rounds: bool = False):
         self.coder, self.rounds = coder, rounds
         self._xp, self._device = array_namespace(like), device(like)
+        self._subject = Subject("")
+
+    def at(self, places: np.ndarray, height: int, width: int) -> ArrayCoder:
+        there = copy(self)
+        there._subject = Subject("", places, (height, width))
+        return there
 
     def code(self, index: Any, value: Any | None, prior: Prior, bound: int | None = None) -> Any:
         if prior.tables is None:
@@ -102,6 +136,8 @@ class ArrayCoder(ValueCoder):
                 f"a table index of '{prior.label}' is not a whole number: what a portable codec computes for the coder "
                 "must be integers, or its files decode on no other machine."
             )
+        if isinstance(self.coder, Attentive):
+            self.coder.about(replace(self._subject, label=prior.label))
         coded = self.coder.code(_symbols(index), None if value is None else _symbols(value), prior.tables)
         if bound is not None:
             coded = np.clip(coded, -bound, bound)
