@@ -5,7 +5,9 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 # CompressAI wants numpy < 2, so its plugin has an environment of its own: `make test-compressai`.
 PLUGINS := $(filter-out plugins/compressai/%,$(wildcard plugins/*/pyproject.toml))
-PACKAGES := $(foreach file,$(PLUGINS),-e $(dir $(file)))
+# Codecs that also run without torch have it in an extra of that name.
+LIGHT := $(shell grep -l '^torch = ' $(PLUGINS))
+PACKAGES := $(foreach file,$(PLUGINS),-e "$(dir $(file))$(if $(filter $(file),$(LIGHT)),[torch])")
 EXAMPLE := examples/codectk-palette
 
 # One kind of arithmetic each: old processors, another BLAS, the machine's own, and bfloat16 wherever oneDNN may.

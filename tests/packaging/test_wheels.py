@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -79,6 +79,10 @@ def test_weights_inside_are_under_a_licence_that_the_wheel_names(built) -> None:
             assert re.split(r"[ ;]", entry["licence"])[0] in expression(metadata)
             data = wheel.read(path)
             assert (len(data), hashlib.sha256(data).hexdigest()) == (entry["bytes"], entry["sha256"])
+            graphs = str(PurePosixPath(path).with_suffix(".graphs"))
+            assert (graphs in names) == ("graphs_sha256" in entry)
+            if graphs in names:
+                assert hashlib.sha256(wheel.read(graphs)).hexdigest() == entry["graphs_sha256"]
     assert set(weights) == listed
 
 

@@ -226,6 +226,14 @@ def test_a_name_in_a_card_that_leads_nowhere(site):
         manager.component("post", "alpha.sharpen")
 
 
+def test_what_an_extra_may_bring_is_said(site):
+    site.add("alpha", "import a_package_nobody_has")
+    with (site.path / "codectk_alpha-1.0.dist-info" / "METADATA").open("a", encoding="utf-8") as metadata:
+        metadata.write("Provides-Extra: torch\n")
+    with pytest.raises(PluginBrokenError, match=r"Its extra may have it: pip install codectk-alpha\[torch\]"):
+        manager.load("alpha")
+
+
 def test_plugins_answer_for_themselves_alone(site):
     """All hooks of one kind are in one manager; neither another's answer nor another's fault comes in between."""
     site.add("alpha", GOOD + NETWORK)

@@ -173,7 +173,7 @@ def test_dependence_on_threads_is_noticed(faulty, monkeypatch):
 def test_a_picture_from_damage_is_noticed(pocket):
     good = api.encode(pictures.scene(16, 16), "pocket")
     with pytest.raises(pytest.fail.Exception, match=r"harmless: decoded to a picture"):
-        _refuse([("harmless", good)], BitstreamError)
+        _refuse(api.decode, [("harmless", good)], BitstreamError)
 
 
 def test_a_crash_on_damage_is_noticed(pocket, monkeypatch):
@@ -184,7 +184,7 @@ def test_a_crash_on_damage_is_noticed(pocket, monkeypatch):
 
     monkeypatch.setattr(api, "decode", explode)
     with pytest.raises(pytest.fail.Exception, match="IndexError instead of a refusal"):
-        _refuse(corrupt.cuts(good), BitstreamError)
+        _refuse(api.decode, corrupt.cuts(good), BitstreamError)
 
 
 def test_a_codec_of_the_wrong_size_is_noticed(faulty):

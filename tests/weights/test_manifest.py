@@ -71,6 +71,7 @@ def test_a_dotted_name_does_not_import_its_parent(package):
         ({"name": "Small"}, "characters other than"),
         ({"name": "../small"}, "characters other than"),
         ({"package": "some-model==1.2"}, "come together"),
+        ({"graphs_sha256": "abcd"}, "graphs_sha256 must be 64 lower-case"),
         ({"package_sha256": "ab" * 32}, "come together"),
         ({"package": "some-model", "package_sha256": "ab" * 32}, "must name one version"),
         ({"package": "some-model>=1", "package_sha256": "ab" * 32}, "must name one version"),

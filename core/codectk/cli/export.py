@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from codectk.base.outputs import Outputs
 from codectk.base.toml import to_toml
 from codectk.cli.options import debug_option
 from codectk.plugins.known import install_line
+from codectk.weights.store import sha256_of
 
 WEIGHTS, BUNDLE, GRAPHS = ".safetensors", ".ctkb", ".graphs"
 
@@ -55,7 +56,8 @@ def command(
     if light:
         outputs.write(str(path.with_suffix(GRAPHS)))
     if path.suffix == GRAPHS:
-        return _graphs(Path(source), path)
+        _graphs(Path(source), path)
+        return 0
     if path.suffix == BUNDLE:
         return _bundle(source, path, raw, {"licence": licence, "title": title, "data": data}, results)
     if title or data or results:
@@ -70,19 +72,25 @@ def command(
         f"{source} -> {path}: {done.codec}, step {done.step} ({kind}), {done.bytes:,} bytes, sha256 {done.sha256}",
         err=True,
     )
-    fields = {key: value for key, value in asdict(done.entry(licence)).items() if value or key == "licence"}
+    entry = done.entry(licence)
+    if light:
+        entry = replace(entry, graphs_sha256=_graphs(path, path.with_suffix(GRAPHS)))
+    fields = {key: value for key, value in asdict(entry).items() if value or key == "licence"}
     click.echo(to_toml({"weights": [fields]}), nl=False)
-    return _graphs(path, path.with_suffix(GRAPHS)) if light else 0
+    return 0
 
 
-def _graphs(weights: Path, path: Path) -> int:
+def _graphs(weights: Path, path: Path) -> str:
+    """Make graphs; their sha256."""
     if missing := [name for name in ("torch", "onnx", "onnxscript") if find_spec(name) is None]:
         raise UsageError(f"Making graphs needs the package {missing[0]}: {install_line('codectk[export]')}")
     from codectk.nn.graphs import export_graphs
 
     made = export_graphs(weights, path)
-    click.echo(f"{weights} -> {path}: {len(made.graphs)} graphs, {path.stat().st_size:,} bytes", err=True)
-    return 0
+    digest = sha256_of(path)
+    size = f"{len(made.graphs)} graphs, {path.stat().st_size:,} bytes"
+    click.echo(f"{weights} -> {path}: {size}, graphs_sha256 {digest}", err=True)
+    return digest
 
 
 def _bundle(source: str, path: Path, raw: bool, words: dict[str, str], results: str | None) -> int:

@@ -14,7 +14,7 @@ from codectk.base.limits import MAX_FILE_BYTES
 from codectk.cli import batch
 from codectk.cli.errors import State, tell, to_stderr
 from codectk.cli.notes import notes
-from codectk.cli.options import debug_option, device_option, json_option
+from codectk.cli.options import debug_option, device_option, engine_option, json_option
 from codectk.cli.output import print_json, print_rows
 
 CHECKS = {
@@ -45,10 +45,13 @@ class Check:
 @click.option("--quick", is_flag=True, help="Check the container only; loads no plugin.")
 @click.option("--strict", is_flag=True, help="Count a check that could not be made as failed.")
 @device_option
+@engine_option
 @json_option
 @debug_option
 @click.pass_obj
-def command(state: State, sources: tuple[str, ...], quick: bool, strict: bool, device: str, as_json: bool) -> int:
+def command(
+    state: State, sources: tuple[str, ...], quick: bool, strict: bool, device: str, engine: str, as_json: bool
+) -> int:
     """Check that .ctk files are whole and decodable.
 
     The container is always checked. If the file's plugin is installed, its latents are also decoded and their digest
@@ -59,7 +62,7 @@ def command(state: State, sources: tuple[str, ...], quick: bool, strict: bool, d
     for source in sources:
         subject = source if len(sources) > 1 else ""
         try:
-            checks = verify(source, device, quick=quick)
+            checks = verify(source, device, engine, quick=quick)
         except Exception as error:
             told = tell(error, state, subject)
             reports.append({"file": source, "error": {"code": told.code, "message": told.message}})
@@ -76,7 +79,7 @@ def command(state: State, sources: tuple[str, ...], quick: bool, strict: bool, d
     return worst
 
 
-def verify(source: str, device: str = "cpu", *, quick: bool = False) -> list[Check]:
+def verify(source: str, device: str = "cpu", engine: str = "auto", *, quick: bool = False) -> list[Check]:
     """Make all checks that can be made; one outcome per name in CHECKS.
 
     Raises:
@@ -105,7 +108,7 @@ def verify(source: str, device: str = "cpu", *, quick: bool = False) -> list[Che
     with notes(source, to_stderr):
         sound(container.chunks)
     try:
-        ready = load_for(container.header, device=device)
+        ready = load_for(container.header, device=device, engine=engine)
     except WeightsError as error:
         return [whole, *_wrong_weights(error)]
     except CodectkError as error:

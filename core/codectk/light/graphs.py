@@ -8,6 +8,8 @@ all weights of the configuration that it was made from (`codectk export --light`
 from __future__ import annotations
 
 import functools
+import hashlib
+import io
 import json
 import os
 import threading
@@ -48,14 +50,22 @@ class GraphFile(NamedTuple):
     tensors: Mapping[str, Sequence[str]]
 
 
-def read_graphs(path: Path) -> GraphFile | None:
+def read_graphs(path: Path, sha256: str = "") -> GraphFile | None:
     """Read a file of graphs; None if there is none.
 
+    Args:
+        path: the file.
+        sha256: what it must be, or "" where nobody knows.
+
     Raises:
-        WeightsError: it is damaged.
+        WeightsError: it is damaged, or another file than expected.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        content = path.read_bytes()
+        found = hashlib.sha256(content).hexdigest()
+        if sha256 and found != sha256:
+            raise WeightsError(f"The graphs {path} are damaged: expected sha256 {sha256}, found {found}.")
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
             if any(member.file_size > MAX_GRAPH_BYTES for member in archive.infolist()):
                 raise WeightsError(f"{path} holds a graph that is too large.")
             members = {name: archive.read(name) for name in archive.namelist()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from codectk.light.backend import ChannelsFirst
 from codectk.light.graphs import SUFFIX, Parts, configuration, read_graphs
 from codectk.plugins import manager
@@ -29,12 +31,13 @@ def light_form(card: CodecCard, record: PluginRecord) -> Light | None:
     return light
 
 
-def load_light(card: CodecCard, record: PluginRecord, weights: Located | None = None) -> Stages | None:
+def load_light(card: CodecCard, record: PluginRecord, weights: Located | None = None, **settings: Any) -> Stages | None:
     """The codec with its own or other weights; None where there are no graphs for these.
 
     Args:
         card, record: the codec and its plugin.
         weights: verified, or None for the preset.
+        settings: see `Parts`.
 
     Raises:
         WeightsError: a file is missing or damaged.
@@ -47,11 +50,13 @@ def load_light(card: CodecCard, record: PluginRecord, weights: Located | None = 
     path, sha256 = (resolve(entry, record.package), entry.sha256) if weights is None else (weights.path, weights.sha256)
     options = configuration(read_metadata(path))
     # Graphs fit all weights of their configuration, so those of the preset serve others, too.
-    beside = [place.with_suffix(SUFFIX) for place in (path, package_folder(record.package) / entry.file)]
-    files = filter(None, map(read_graphs, beside))
+    own = (package_folder(record.package) / entry.file).with_suffix(SUFFIX)
+    beside = path.with_suffix(SUFFIX)
+    known = [(beside, "")] * (beside != own) + [(own, entry.graphs_sha256)]
+    files = filter(None, (read_graphs(*one) for one in known))
     fitting = next((file for file in files if file.configuration == options), None)
     if fitting is None:
         return None
-    parts = Parts(fitting, load_tensors(path))
+    parts = Parts(fitting, load_tensors(path), **settings)
     wired: Stages = manager.guarded(record, card.light, lambda: light.wire(parts, options, sha256, ChannelsFirst()))
     return wired

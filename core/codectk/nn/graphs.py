@@ -70,7 +70,7 @@ class RecordedParts:
 
     def find(self, name: str) -> Any:
         part = attrgetter(name)(self._network)
-        if isinstance(part, nn.ModuleList):
+        if type(part) is nn.ModuleList:  # one with a forward of its own is a network
             return [self._recorded(f"{name}.{number}", one) for number, one in enumerate(part)]
         return self._recorded(name, part) if isinstance(part, nn.Module) and not hasattr(part, "tables") else part
 
@@ -131,13 +131,17 @@ def graphs_of(network: nn.Module, configuration: Mapping[str, Any], light: Light
 
 
 def _run(stages: Stages, ctx: Context) -> None:
-    """Encode and decode a picture of noise."""
+    """Encode and decode a picture of noise, as `codectk.pipeline.program` does."""
     x = torch.rand(1, 3, ctx.height, ctx.width, generator=torch.Generator().manual_seed(0))
     condition = None if stages.conditioning is None else stages.conditioning(x, ctx)
     encoder = Encoder()
     stages.entropy_model.code(encoder, stages.analysis(x, condition, ctx), ctx)
     latents = stages.entropy_model.code(Decoder(encoder.finish()), None, ctx)
-    stages.synthesis(latents, ctx)
+    if stages.can.reveal is not None:
+        latents = {**latents, **stages.can.reveal.features(latents, ctx)}
+    x = stages.synthesis(latents, ctx)
+    if stages.post is not None:
+        stages.post(x, latents, ctx)
 
 
 def _tensor_names(network: nn.Module) -> dict[int, str]:

@@ -64,8 +64,9 @@ def _of_card(card: CodecCard, record: PluginRecord, device: str, weights: Locate
     try:
         from codectk.nn.preset import load_weights
     except ImportError as error:
+        owner = record.distribution if card.light else "codectk"
         raise PluginMissingError(
-            f"Codec '{card.name}' needs torch here ({error}): {install_line('codectk[torch]')}"
+            f"Codec '{card.name}' needs torch here ({error}): {install_line(f'{owner}[torch]')}"
         ) from error
     factory = manager.named(record, card.network)
     return manager.guarded(record, card.network, lambda: load_weights(found.path, factory, device, sha256=found.sha256))

@@ -15,12 +15,13 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from importlib.machinery import ModuleSpec, PathFinder
-from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, distributions
+from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, distributions, metadata
 from pathlib import Path
 from typing import Literal
 
 from codectk import spec
 from codectk.base.errors import PluginBrokenError, PluginError, PluginIncompatibleError
+from codectk.plugins.known import install_line
 from codectk.spec.card import Card, parse_card
 
 GROUP = "codectk"
@@ -62,6 +63,17 @@ class PluginRecord:
     def package(self) -> str:
         """Top-level package of the module, where card and manifest lie."""
         return self.module.split(".", 1)[0]
+
+
+def advice(record: PluginRecord, error: BaseException) -> str:
+    """Where a package is missing that the extra `torch` of a plugin's distribution may bring: a sentence about it."""
+    if not isinstance(error, ModuleNotFoundError):
+        return ""
+    try:
+        extras = metadata(record.distribution).get_all("Provides-Extra") or []
+    except PackageNotFoundError:
+        return ""
+    return f" Its extra may have it: {install_line(f'{record.distribution}[torch]')}" if "torch" in extras else ""
 
 
 def discover() -> list[PluginRecord]:

@@ -270,7 +270,7 @@ def _imported(record: PluginRecord, module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except (Exception, SystemExit) as error:
-        raise broken(record, f"cannot be imported: {_text(error)}") from error
+        raise broken(record, f"cannot be imported: {_text(error)}{discover.advice(record, error)}") from error
 
 
 def _component(plugin: LoadedPlugin, card: ComponentCard, options: dict[str, Any]) -> Any:

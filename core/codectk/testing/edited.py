@@ -37,9 +37,9 @@ class EditConformance(CodecSubject):
         name, edit = next(iter(self.edits().items()))
         edited = api.edit(data, {name: edit.maximum or edit.minimum})
         assert len(edited) - len(data) <= 6 + len(name) + 3
-        before, after = (np.asarray(api.decode(file)) for file in (data, edited))
+        before, after = (np.asarray(self.decode(file)) for file in (data, edited))
         assert before.shape == after.shape and not np.array_equal(before, after)
-        assert np.array_equal(np.asarray(api.decode(api.edit(edited, clear=True))), before)
+        assert np.array_equal(np.asarray(self.decode(api.edit(edited, clear=True))), before)
 
     def test_wrong_edits_are_refused(self) -> None:
         data, edits = self.small_file(), edits_of(self.codec)

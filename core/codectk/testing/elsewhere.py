@@ -1,6 +1,6 @@
 """Files decoded in another process, as another processor would compute.
 
-    python -m codectk.testing.elsewhere FOLDER
+    python -m codectk.testing.elsewhere FOLDER ENGINE
 
 decodes every `.ctk` file of a folder and prints a JSON list: the digest of its latents, or what went wrong.
 """
@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from codectk.base.errors import CodectkError
+from codectk.bitstream.reader import read
+from codectk.pipeline.load import load_for
 from codectk.testing.golden import latents_digest
 
 PROCESSORS: Mapping[str, Mapping[str, str]] = {
@@ -37,7 +39,7 @@ PROCESSORS: Mapping[str, Mapping[str, str]] = {
 """Variables under which torch, oneDNN, MKL, OpenBLAS and NumPy compute as on an older processor."""
 
 
-def digests_elsewhere(files: Sequence[bytes], variables: Mapping[str, str]) -> list[str]:
+def digests_elsewhere(files: Sequence[bytes], variables: Mapping[str, str], engine: str = "auto") -> list[str]:
     """Decode files in a new process, which finds the plugins that this one finds.
 
     Returns:
@@ -48,7 +50,7 @@ def digests_elsewhere(files: Sequence[bytes], variables: Mapping[str, str]) -> l
             (Path(folder) / f"{number:04}.ctk").write_bytes(data)
         path = os.pathsep.join(filter(None, sys.path))
         done = subprocess.run(
-            [sys.executable, "-m", "codectk.testing.elsewhere", folder],
+            [sys.executable, "-m", "codectk.testing.elsewhere", folder, engine],
             env={**os.environ, "PYTHONPATH": path, "PYTHONWARNINGS": "ignore", **variables},
             capture_output=True,
             text=True,
@@ -60,14 +62,15 @@ def digests_elsewhere(files: Sequence[bytes], variables: Mapping[str, str]) -> l
     return told
 
 
-def _told(path: Path) -> str:
+def _told(path: Path, engine: str) -> str:
+    data = path.read_bytes()
     try:
-        return latents_digest(path.read_bytes())
+        return latents_digest(data, load_for(read(data).header, engine=engine))
     except CodectkError as error:
         return f"{type(error).__name__}: {error}"
 
 
-def main(folder: str) -> None:
+def main(folder: str, engine: str) -> None:
     """Print what the files of a folder decode to."""
     if os.environ.get("CODECTK_TEST_WITHOUT_ONEDNN"):
         try:
@@ -77,8 +80,8 @@ def main(folder: str) -> None:
         else:
             backends: Any = torch.backends
             backends.mkldnn.enabled = False
-    print(json.dumps([_told(path) for path in sorted(Path(folder).glob("*.ctk"))]))
+    print(json.dumps([_told(path, engine) for path in sorted(Path(folder).glob("*.ctk"))]))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -25,15 +25,15 @@ class LayerConformance(CodecSubject):
         data = self.layered_file()
         *ends, last = corrupt.layer_ends(data)
         for layers, end in enumerate(ends):
-            wanted = _pixels(data, layers)
+            wanted = self._pixels(data, layers)
             with pytest.warns(IncompleteWarning, match=f"after layer {layers}" if layers else "after the base layer"):
-                cut = np.asarray(api.decode(data[:end]))
+                cut = np.asarray(self.decode(data[:end]))
             assert np.array_equal(cut, wanted), f"the file cut after layer {layers} is not the file decoded to it"
-            assert np.array_equal(_pixels(data[: end + 3], layers), wanted)
+            assert np.array_equal(self._pixels(data[: end + 3], layers), wanted)
             with pytest.raises(BitstreamError, match=f"--layers {layers} "):
-                api.decode(data[: end + 3])
+                self.decode(data[: end + 3])
         assert last == len(data)
-        assert np.array_equal(_pixels(data, len(ends)), np.asarray(api.decode(data)))
+        assert np.array_equal(self._pixels(data, len(ends)), np.asarray(self.decode(data)))
 
     def test_later_layers_leave_earlier_ones_alone(self) -> None:
         payloads = list(read(self.layered_file()).payloads(LATENTS))
@@ -48,11 +48,14 @@ class LayerConformance(CodecSubject):
         if self.ready().stages.layered:
             for wrong in (-1, 0.5, True):
                 with pytest.raises(UsageError, match="number of layers"):
-                    api.decode(self.small_file(), layers=wrong)
+                    self.decode(self.small_file(), layers=wrong)
         else:
             assert len(api.info(self.small_file()).layers) == 1
             with pytest.raises(UsageError, match="no layers"):
-                api.decode(self.small_file(), layers=0)
+                self.decode(self.small_file(), layers=0)
+
+    def _pixels(self, data: bytes, layers: int) -> NDArray[np.uint8]:
+        return np.asarray(self.decode(data, layers=layers))
 
     def layered_file(self) -> bytes:
         """The small file, which must have layers if the codec has."""
@@ -74,7 +77,3 @@ class _Short(Encoder):
         another = super().layer(bool(more) and self._left > 0)
         self._left -= 1
         return another
-
-
-def _pixels(data: bytes, layers: int) -> NDArray[np.uint8]:
-    return np.asarray(api.decode(data, layers=layers))

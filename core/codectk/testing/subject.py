@@ -24,25 +24,30 @@ class CodecSubject:
         codec: name of an installed codec.
         knobs: encoder-side knobs for all files but those of the rate test, such as a low quality for speed.
         weights: name of weights in the store, in place of the codec's own.
+        engine: what runs its networks, see `codectk.load`. A codec with a light form has two test classes.
     """
 
     codec: ClassVar[str] = ""
     knobs: ClassVar[Mapping[str, Number]] = {}
     weights: ClassVar[str | None] = None
+    engine: ClassVar[str] = "auto"
 
     def picture(self, height: int, width: int) -> NDArray[np.uint8]:
         """A picture of the codec's domain, uint8 (height, width, 3); override for faces and the like."""
         return pictures.scene(height, width)
 
     def ready(self) -> Codec:
-        return load(self.codec, weights=self.weights)
+        return load(self.codec, engine=self.engine, weights=self.weights)
 
     def aligned(self) -> bool:
         return self.ready().stages.align is not None
 
     def encode(self, image: NDArray[np.uint8] | Image.Image, **knobs: Any) -> bytes:
-        chosen: dict[str, Any] = {**self.knobs, **knobs}
+        chosen: dict[str, Any] = {"engine": self.engine, **self.knobs, **knobs}
         return bytes(api.encode(image, self.codec, weights=self.weights, aligned=self.aligned(), **chosen))
+
+    def decode(self, data: bytes, **options: Any) -> Image.Image:
+        return api.decode(data, **{"engine": self.engine, **options})
 
     def small_file(self) -> bytes:
         """One small file, made once per class."""

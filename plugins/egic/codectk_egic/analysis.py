@@ -1,4 +1,4 @@
-"""Analysis transform: picture to y, by Swin layers and, in `small`, a linear path beside them."""
+"""Analysis transform: picture to y, by Swin layers and, in `small`, a linear path beside them; networks as modules."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from codectk.base.types import Context
 from codectk.nn.gain import Gain
 from codectk.nn.linear import LinearAnalysis
 from codectk.spec.capabilities import Refinement
+from codectk_egic import transforms
 from codectk_egic.config import Config
 from codectk_egic.program import latent_specs
 from codectk_egic.swin import Channels, PatchEmbed, down_layers
@@ -40,14 +41,11 @@ class Analysis(nn.Module):
 
     def prepare(self, x: Tensor, condition: Any, ctx: Context) -> Tensor:
         """Everything that does not depend on the quality knob."""
-        if self.linear is None:
-            y: Tensor = self.g_a(x)
-            return y.float()
-        x = 4 * (x - 0.5)
-        return self.linear(x) + self.blend * self.g_a(x).float()
+        y: Tensor = transforms.prepare(self, x, condition)
+        return y
 
     def finish(self, prepared: Tensor, ctx: Context) -> Mapping[str, Any]:
-        return {"y": prepared if self.gain is None else prepared * self.gain(ctx.knobs["quality"])}
+        return transforms.finish(self, prepared, ctx)
 
     def __call__(self, x: Tensor, condition: Any, ctx: Context) -> Mapping[str, Any]:
         return self.finish(self.prepare(x, condition, ctx), ctx)

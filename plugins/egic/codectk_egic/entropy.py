@@ -25,14 +25,11 @@ from codectk_egic.config import Config
 from codectk_egic.program import latent_specs
 from codectk_egic.swin import BasicLayer, Channels, PatchEmbed, PatchSplitting, PatchUnpack, down_layers
 
-Z_START = 8.0
-"""z starts at several units: codes that all round to zero say nothing and never learn to speak."""
-
 
 class Integers(IntegerNetworks):
     """Integers in float32."""
 
-    z_start = Z_START
+    z_start = program.Z_START
 
     def __init__(self, config: Config):
         super().__init__(config.parameter_nets[0])

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from codectk.base.errors import ContractError, UsageError
 from codectk.base.types import Context
 from codectk.programs.configurations import configured
+from codectk_egic import transforms
 from codectk_egic.config import CONFIGS, Config
-from codectk_egic.synthesis import feature_specs, last_layer, painted
+from codectk_egic.synthesis import last_layer
 
 
 class OutputResidualPrediction(nn.Module):
@@ -31,7 +32,7 @@ class OutputResidualPrediction(nn.Module):
 
     def __init__(self, config: Config, copies: bool = False):
         super().__init__()
-        self.needs = () if copies else feature_specs(config)
+        self.needs = () if copies else transforms.feature_specs(config)
         self.linear = config.linear
         self.copies = copies
         self.head = last_layer(config)
@@ -50,12 +51,9 @@ class OutputResidualPrediction(nn.Module):
         self.head = copy.deepcopy(last)
 
     def __call__(self, x: Tensor, latents: Mapping[str, Any], ctx: Context) -> Tensor:
-        alpha = ctx.knobs["realism"]
-        if alpha == 1:
-            return x
         features = {name: latents[name].detach() for name in ("last", "base")}
-        faithful = painted(self.head, features, self.linear)
-        return faithful + alpha * (x - faithful)
+        mixed: Tensor = transforms.mixed(self.head, x, features, self.linear, ctx)
+        return mixed
 
 
 def build(options: Mapping[str, Any]) -> OutputResidualPrediction:

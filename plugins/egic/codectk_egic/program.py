@@ -19,6 +19,9 @@ from codectk.programs.values import ChannelPrior, ValueCoder, code_channels, eve
 from codectk.spec.stages import LatentSpec, SymbolCoder
 from codectk_egic.config import Config
 
+Z_START = 8.0
+"""z of integer networks starts at several units: codes that all round to zero say nothing and never learn to speak."""
+
 
 class Networks(SliceNetworks, Protocol):
     """Every network of the program, a callable from arrays to an array.

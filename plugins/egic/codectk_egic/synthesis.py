@@ -1,4 +1,4 @@
-"""Synthesis transform: y back to a picture.
+"""Synthesis transform: y back to a picture; its networks as modules.
 
 It shows the input of its last layer to the post stage, for output residual prediction.
 """
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from codectk.base.types import Context
 from codectk.nn.gain import Gain
 from codectk.nn.linear import LinearSynthesis
-from codectk.spec.stages import LatentSpec
+from codectk_egic import transforms
 from codectk_egic.analysis import HIGH_GAIN, LOW_GAIN
 from codectk_egic.config import Config
 from codectk_egic.program import latent_specs
@@ -34,7 +34,7 @@ class Synthesis(nn.Module):
         super().__init__()
         self.needs = latent_specs(config)
         self.without_knobs = frozenset() if config.exact else frozenset({"quality"})
-        self.reveals = feature_specs(config)
+        self.reveals = transforms.feature_specs(config)
         layers = up_layers(config.synthesis, config.last.dim, config.head_dim, config.mlp_ratio, config.shortcuts)
         self.g_s = Channels(layers)
         self.last = last_layer(config)
@@ -42,16 +42,11 @@ class Synthesis(nn.Module):
         self.gain = Gain(config.latent, 1 / LOW_GAIN, 1 / HIGH_GAIN) if config.exact else None
 
     def features(self, latents: Mapping[str, Any], ctx: Context) -> Mapping[str, Tensor]:
-        y: Tensor = latents["y"]
-        if self.gain is not None:
-            y = y * self.gain(ctx.knobs["quality"])
-        if self.linear is None:
-            return {"last": self.g_s(y), "base": y.new_zeros(())}
-        # The linear path carries large coefficients; the network sees them compressed.
-        return {"last": self.g_s(torch.asinh(y)), "base": self.linear(y)}
+        return transforms.features(self, latents, ctx)
 
     def __call__(self, latents: Mapping[str, Any], ctx: Context) -> Tensor:
-        return painted(self.last, latents, self.linear is not None)
+        x: Tensor = transforms.paint(self, latents)
+        return x
 
 
 def last_layer(config: Config) -> nn.Module:
@@ -63,14 +58,3 @@ def last_layer(config: Config) -> nn.Module:
             assert unpack.expansion.bias is not None
             unpack.expansion.bias.zero_()
     return Channels(BasicLayer(config.last, config.head_dim, config.mlp_ratio, unpack))
-
-
-def painted(last: nn.Module, features: Mapping[str, Any], linear: bool) -> Tensor:
-    """Features to pixels through a last layer."""
-    x: Tensor = last(features["last"]).float() + features["base"]
-    return x / 4 + 0.5 if linear else x
-
-
-def feature_specs(config: Config) -> tuple[LatentSpec, ...]:
-    """What the synthesis shows to output residual prediction."""
-    return (LatentSpec("last", config.last.dim, config.unpack), LatentSpec("base", 3, 1))

@@ -26,12 +26,14 @@ def source() -> np.ndarray:
     return read_picture(PHOTO).pixels[100:228, 100:292]
 
 
-def test_the_golden_file_decodes_to_its_latents():
-    assert latents_digest(GOLDEN.data) == GOLDEN.digest
+@pytest.mark.parametrize("engine", ["torch", "onnx"])
+def test_the_golden_file_decodes_to_its_latents(engine: str):
+    assert latents_digest(GOLDEN.data, codectk.load("egic", engine=engine)) == GOLDEN.digest
 
 
-def test_the_golden_file_decodes_to_its_picture():
-    decoded = np.asarray(codectk.decode(GOLDEN.data)).astype(float)
+@pytest.mark.parametrize("engine", ["torch", "onnx"])
+def test_the_golden_file_decodes_to_its_picture(engine: str):
+    decoded = np.asarray(codectk.decode(GOLDEN.data, engine=engine)).astype(float)
     assert np.mean((decoded - source()) ** 2) < 250, "about 24 dB or better"
 
 

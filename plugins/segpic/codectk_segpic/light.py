@@ -11,11 +11,12 @@ from codectk.base.errors import UsageError
 from codectk.base.types import Context
 from codectk.programs.configurations import configured
 from codectk.programs.slices import INTEGERS
+from codectk.programs.stages import Analysis, EntropyModel, Synthesis
 from codectk.programs.values import settled
 from codectk.spec.light import Light
 from codectk.spec.stages import Backend, Stages
 from codectk_segpic import program, transforms
-from codectk_segpic.config import CONFIGS, Config
+from codectk_segpic.config import CONFIGS
 from codectk_segpic.regions import AREA_SLACK, Regions, coding_grid
 
 
@@ -24,44 +25,6 @@ class Grid:
 
     def __call__(self, x: Any, ctx: Context) -> Regions:
         return coding_grid(x.shape[0], ctx, x)
-
-
-class Analysis:
-    """See `codectk_segpic.transforms`."""
-
-    def __init__(self, config: Config, nets: Any):
-        self.produces, self.nets = program.latent_specs(config), nets
-
-    def prepare(self, x: Any, condition: Any, ctx: Context) -> Mapping[str, Any]:
-        return transforms.prepare(self.nets, x, condition)
-
-    def finish(self, prepared: Mapping[str, Any], ctx: Context) -> Mapping[str, Any]:
-        return transforms.finish(self.nets, prepared, ctx)
-
-    def __call__(self, x: Any, condition: Any, ctx: Context) -> Mapping[str, Any]:
-        return self.finish(self.prepare(x, condition, ctx), ctx)
-
-
-class EntropyModel:
-    """See `codectk_segpic.program`."""
-
-    def __init__(self, config: Config, nets: Any):
-        self.needs = self.gives = program.latent_specs(config)
-        self.nets = nets
-
-    def code(self, coder: Any, values: Mapping[str, Any] | None, ctx: Context) -> Mapping[str, Any]:
-        return program.code(self.nets, coder, values, ctx)
-
-
-class Synthesis:
-    """See `codectk_segpic.transforms`."""
-
-    def __init__(self, config: Config, nets: Any):
-        self.needs = tuple(spec for spec in program.latent_specs(config) if spec.name != "p_deep")
-        self.nets = nets
-
-    def __call__(self, latents: Mapping[str, Any], ctx: Context) -> Any:
-        return transforms.paint(self.nets, transforms.features(self.nets, latents, ctx))
 
 
 def wire(parts: Any, options: Mapping[str, Any], weights_hash: str, backend: Backend) -> Stages:
@@ -76,14 +39,21 @@ def wire(parts: Any, options: Mapping[str, Any], weights_hash: str, backend: Bac
     rounded = partial(settled, prior=coding.prior_mid, bound=INTEGERS.value_max)
     analysis = parts.under("analysis", labels=0, cell_slack=AREA_SLACK, rounded=rounded)
     synthesis = parts.under("synthesis", deep=config.deep, regional=True)
+    specs = program.latent_specs(config)
     return Stages(
         id="segpic",
         stride=64,
         weights_hash=weights_hash,
         portable=True,
-        analysis=Analysis(config, analysis),
-        entropy_model=EntropyModel(config, coding),
-        synthesis=Synthesis(config, synthesis),
+        analysis=Analysis(specs, analysis, transforms.prepare, transforms.finish),
+        entropy_model=EntropyModel(specs, coding, program.code),
+        synthesis=Synthesis(
+            transforms.painted_specs(config),
+            transforms.feature_specs(config),
+            synthesis,
+            transforms.features,
+            transforms.paint,
+        ),
         conditioning=Grid(),
         backend=backend,
     )

@@ -15,11 +15,9 @@ from codectk.base.types import Context
 from codectk.nn.blocks import conv3x3
 from codectk.nn.gain import Gain
 from codectk.nn.linear import LinearSynthesis
-from codectk.spec.stages import LatentSpec
 from codectk_segpic import transforms
 from codectk_segpic.config import Config
 from codectk_segpic.layers import WAM, Up
-from codectk_segpic.program import latent_specs
 from codectk_segpic.rat import RAT, NoRAT
 
 LAST = 2
@@ -41,12 +39,10 @@ class Synthesis(nn.Module):
 
     def __init__(self, config: Config, proto_decoder: nn.Module):
         super().__init__()
-        self.needs = tuple(spec for spec in latent_specs(config) if spec.name != "p_deep")
+        self.needs, self.reveals = transforms.painted_specs(config), transforms.feature_specs(config)
         self.shared = {"g_sb": proto_decoder} if config.has("regions") else {}
         self.without_knobs = frozenset() if config.exact else frozenset({"quality"})
         first, mid = config.mid
-        seen = LatentSpec("last", first, 4) if config.stem > 1 else LatentSpec("last", mid, 2)
-        self.reveals = (seen, LatentSpec("base", 3, 1))
         self.deep, self.regional = config.deep, config.has("regions")
         lead = WAM(config.deep, 4, config.heads, config.wam_units[1])
         attend = WAM(mid, 8, config.heads, config.wam_units[0])

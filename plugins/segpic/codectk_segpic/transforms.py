@@ -14,6 +14,9 @@ from typing import Any, Protocol
 from array_api_compat import array_namespace
 
 from codectk.base.types import Context
+from codectk.spec.stages import LatentSpec
+from codectk_segpic.config import Config
+from codectk_segpic.program import latent_specs
 from codectk_segpic.regions import Regions, regions_of
 
 
@@ -74,6 +77,18 @@ class SynthesisNetworks(Protocol):
     def last(self) -> Any: ...
 
     linear: Any
+
+
+def painted_specs(config: Config) -> tuple[LatentSpec, ...]:
+    """Latents that the synthesis needs: those of the deep prototypes are for the entropy model alone."""
+    return tuple(spec for spec in latent_specs(config) if spec.name != "p_deep")
+
+
+def feature_specs(config: Config) -> tuple[LatentSpec, ...]:
+    """What the synthesis shows to a post stage."""
+    first, mid = config.mid
+    seen = LatentSpec("last", first, 4) if config.stem > 1 else LatentSpec("last", mid, 2)
+    return (seen, LatentSpec("base", 3, 1))
 
 
 def prepare(nets: AnalysisNetworks, x: Any, condition: Any) -> dict[str, Any]:

@@ -1,84 +1,27 @@
-"""SegPIC without torch: the same latents whatever runs the graphs, and no torch in the process."""
+"""SegPIC without torch: graphs, what they hold, and how they are chosen. The kit compares engines."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch  # noqa: F401  (auto looks whether it is there)
-from PIL import Image
 
 import codectk
 from codectk.base.errors import WeightsError
 from codectk.light.backend import ChannelsFirst
 from codectk.light.graphs import SUFFIX, GraphFile, Parts, configuration, read_graphs, write_graphs
 from codectk.pipeline.codec import Codec
-from codectk.testing.engines import assert_latents_agree, assert_pictures_agree
 from codectk.weights.manifest import find_entry
 from codectk.weights.store import resolve
 from codectk.weights.tensors import load_tensors, read_metadata
 from codectk_segpic.light import LIGHT
 
 GOLDEN = Path(__file__).parent / "golden" / "photo-192x128-q60.ctk"
-PHOTO = Path(__file__).parents[3] / "examples" / "photo.png"
-WEIGHTS = resolve(find_entry("codectk_segpic", "segpic-small"), "codectk_segpic")
-
-PROBE = """
-import json, sys
-from codectk.cli.main import run
-code = run(json.loads(sys.argv[1]))
-print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)
-"""
-
-
-def in_a_process_of_its_own(*command: str) -> set[str]:
-    """Run a command line; the top-level modules that it imported."""
-    result = subprocess.run(
-        [sys.executable, "-c", PROBE, json.dumps(command)],
-        env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    code, modules = json.loads(result.stderr.splitlines()[-1])
-    assert code == 0, result.stderr
-    return {module.split(".")[0] for module in modules}
-
-
-def test_the_command_line_decodes_and_encodes_without_torch(tmp_path: Path):
-    decoded, file = tmp_path / "decoded.png", tmp_path / "file.ctk"
-    decoding = in_a_process_of_its_own("decode", str(GOLDEN), "-o", str(decoded))
-    encoding = in_a_process_of_its_own("encode", str(decoded), "-o", str(file), "--codec", "segpic", "--quality", "30")
-    for modules in (decoding, encoding):
-        assert "onnxruntime" in modules
-        assert not modules & {"torch", "onnx", "scipy", "timm", "diffusers"}
-    assert_pictures_agree(np.asarray(Image.open(decoded)), np.asarray(codectk.decode(GOLDEN, engine="torch")))
-    assert_latents_agree(
-        codectk.load("segpic", engine="torch"), codectk.load("segpic", engine="onnx"), file.read_bytes()
-    )
-
-
-def light(**settings: object) -> Codec:
-    """The codec with session options of its own."""
-    file = read_graphs(WEIGHTS.with_suffix(SUFFIX))
-    assert file is not None
-    parts = Parts(file, load_tensors(WEIGHTS), **settings)
-    usual = codectk.load("segpic", engine="onnx")
-    stages = LIGHT.wire(parts, file.configuration, usual.stages.weights_hash, ChannelsFirst())
-    return Codec(stages, usual.card, usual.distribution, engine="onnx")
-
-
-@pytest.mark.portable
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("optimized", [False, True])
-def test_latents_are_the_same_however_graphs_are_run(threads: int, optimized: bool):
-    from onnxruntime import GraphOptimizationLevel as Level
-
-    level = Level.ORT_ENABLE_ALL if optimized else Level.ORT_DISABLE_ALL
-    other = light(intra_op_num_threads=threads, graph_optimization_level=level)
-    assert_latents_agree(codectk.load("segpic", engine="torch"), other, GOLDEN.read_bytes())
+ENTRY = find_entry("codectk_segpic", "segpic-small")
+WEIGHTS = resolve(ENTRY, "codectk_segpic")
 
 
 def test_other_weights_are_noticed():
@@ -111,7 +54,10 @@ def test_graphs_hold_no_weights_and_fit_their_configuration(tmp_path: Path):
     with pytest.raises(WeightsError, match="cannot be read"):
         read_graphs(damaged)
     assert read_graphs(tmp_path / "absent.graphs") is None
+    with pytest.raises(WeightsError, match=f"damaged: expected sha256 {ENTRY.graphs_sha256}, found "):
+        read_graphs(damaged, ENTRY.graphs_sha256)
     write_graphs(GraphFile(damaged, *file[1:]))
+    assert read_graphs(damaged, ENTRY.graphs_sha256)
     assert damaged.read_bytes() == WEIGHTS.with_suffix(SUFFIX).read_bytes()
 
 
