@@ -3,11 +3,12 @@
     python -m benchmarks hsc_faces render --styles STYLES.npz -n 200 --side 256 --out FACES
     python -m benchmarks hsc_faces rates FACES --lpips-weights LPIPS.safetensors --out docs/hsc-256
     python -m benchmarks hsc_faces sheet FACES --out docs/hsc
-    python -m benchmarks hsc_faces prior FACES
+    python -m benchmarks hsc_faces portraits FACES --lpips-weights LPIPS.safetensors --out docs/hsc-portraits
 
 `render` paints the last faces of a table of codes, which no head was trained on. `rates` really writes and decodes
-every file; each layer's figures come from the same file, cut. `sheet` draws a few faces at every layer. `prior`
-tells what the core code is worth as the slices' prior: their bits with it, with another face's, and with zeros.
+every file; each layer's figures come from the same file, cut. `sheet` draws a few faces at every layer. `portraits`
+asks of framed photos of people whether the person is still the same, by dlib's embedding (`hsc_identity`), at several
+qualities and efforts, and draws them beside AVIF.
 """
 
 from __future__ import annotations
@@ -23,19 +24,17 @@ from PIL import Image
 
 import codectk
 from benchmarks.common import options, save
+from benchmarks.hsc_identity import SAME, DlibIdentity, resized
 from codectk.api import decode
-from codectk.base.types import Context, Picture
+from codectk.base.memory import keep_freed_memory
+from codectk.base.types import Picture
 from codectk.bitstream.reader import read
-from codectk.coding.coder import Meter
 from codectk.eval.classical import REFERENCES
 from codectk.eval.classical import decode as decode_classic
 from codectk.metrics.catalog import build
 from codectk.metrics.psnr import psnr
-from codectk.picture.convert import to_float
 from codectk.picture.read import read_picture
 from codectk.picture.strip import strip
-from codectk.pipeline import program
-from codectk.pipeline.load import load
 from codectk.testing.corrupt import layer_ends
 from codectk.train.bar import Bar
 
@@ -60,6 +59,12 @@ def render(a: argparse.Namespace) -> None:
             pixels = (x * 255).round().byte().permute(1, 2, 0).numpy()
             Image.fromarray(pixels).save(a.out / f"{number:03d}.png")
             bar.show(number + 1)
+
+
+def face_of(pixels: np.ndarray) -> tuple[slice, slice]:
+    """Where the skin is in an FFHQ crop, about."""
+    side = len(pixels)
+    return slice(round(0.4 * side), round(0.75 * side)), slice(round(0.35 * side), round(0.65 * side))
 
 
 def rates(a: argparse.Namespace) -> None:
@@ -149,26 +154,62 @@ def sheet(a: argparse.Namespace) -> None:
     Image.fromarray(np.concatenate(rows)).save(f"{a.out}-layers.png")
 
 
-def prior(a: argparse.Namespace) -> None:
-    import torch
+def portraits(a: argparse.Namespace) -> None:
+    keep_freed_memory()
+    files = sorted(a.faces.glob("*.png"))[: a.n]
+    (lpips,) = build(["lpips"], weights={"lpips": a.lpips_weights})
+    who, codec = DlibIdentity(), codectk.load("hsc")
+    rows: dict[str, list[dict[str, float]]] = defaultdict(list)
+    drawn = []
+    with Bar() as bar:
+        bar.begin("coding portraits", len(files))
+        for number, file in enumerate(files, 1):
+            original = read_picture(file).pixels
+            embedded = who([original])[0]
+            shown, titles = [Picture(original)], ["original"]
 
-    codec = load("hsc").stages
-    ctx = Context(256, 256, {"quality": 100.0})
-    with torch.no_grad():
-        values = [
-            program.analyze(codec, codec.backend.from_pixels(to_float(read_picture(file).pixels)), ctx)
-            for file in sorted(a.faces.glob("*.png"))[: a.n]
-        ]
-        spent = {"its own": 0.0, "another face's": 0.0, "zeros": 0.0}
-        for number, made in enumerate(values):
-            others = (made["core"], values[number - 1]["core"], torch.zeros_like(made["core"]))
-            for name, core in zip(spent, others, strict=True):
-                meter = Meter()
-                program.code(codec, meter, {**made, "core": core}, Context(256, 256))
-                spent[name] += sum(meter.by_layer[1:]) / 8 / len(values)
-    own = spent["its own"]
-    for name, size in spent.items():
-        print(f"slices after the core code {name}: {size:.1f} bytes ({100 * (1 - own / size):.1f} % saved by its own)")
+            def measure(name: str, size: int, pixels: np.ndarray, began: float) -> None:
+                seconds = time.process_time() - began
+                skin = np.abs((pixels.astype(float) - original)[face_of(original)].mean((0, 1))).max()  # noqa: B023
+                row = {
+                    "bytes": size,
+                    "lpips": lpips(original, pixels),  # noqa: B023
+                    "identity": float(np.linalg.norm(who([pixels])[0] - embedded)),  # noqa: B023
+                    "color": float(skin),
+                    "seconds": seconds,
+                }
+                rows[name].append({key: round(float(value), 4) for key, value in row.items()})
+                shown.append(Picture(pixels))  # noqa: B023
+                titles.append(f"{name}, {size} B")  # noqa: B023
+
+            for name, quality in (("avif", 0), ("avif", 15)):
+                coded = REFERENCES[name].encode(original, quality)
+                measure(f"{name} {quality}", len(coded), decode_classic(coded), time.process_time())
+            for quality, effort in a.settings:
+                began = time.process_time()
+                data = codec.encode(original, quality=quality, effort=effort, aligned=True)
+                measure(f"quality {quality:g}, effort {effort}", len(data), np.asarray(codec.decode(data)), began)
+            same_size = [Picture(resized(picture.pixels)) for picture in shown]
+            drawn.append(strip(same_size, titles).pixels)
+            bar.show(number)
+    table = [
+        {
+            "codec": name,
+            **{key: round(float(np.mean([row[key] for row in found])), 4) for key in found[0]},
+            "same_person": sum(row["identity"] < SAME for row in found),
+        }
+        for name, found in rows.items()
+    ]
+    for row in table:
+        print(row)
+    save(f"{a.out}.json", {"portraits": len(files), "identity": who.name, "means": table, "rows": rows})
+    Image.fromarray(np.concatenate(drawn)).save(f"{a.out}.jpg", quality=88)
+
+
+def setting(text: str) -> tuple[float, int]:
+    """QUALITY:EFFORT."""
+    quality, effort = text.split(":")
+    return float(quality), int(effort)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -195,10 +236,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         layers={"default": [0, 1, 2, 4, 8]},
     )
     three.add_argument("--also", type=Path, nargs="*", default=[])
-    four = verbs.add_parser("prior")
-    four.set_defaults(run=prior)
+    four = verbs.add_parser("portraits")
+    four.set_defaults(run=portraits)
     four.add_argument("faces", type=Path)
-    options(four, "-n", n={"default": 50})
+    four.add_argument("--settings", type=setting, nargs="+", default=[(30.0, 4), (100.0, 4), (100.0, 6)])
+    options(four, "-n", "--lpips-weights", "--out", n={"default": 24})
 
 
 def main(a: argparse.Namespace) -> None:

@@ -5,8 +5,8 @@
     python -m benchmarks hsc_meaning edits FACES --readers READERS.npz --out docs/hsc-edits
 
 `agreement` reads 22 attributes (`hsc_attributes`) and, where dlib is installed, identity (`hsc_identity`) in originals
-and decoded pictures. `edits` makes every edit of the catalogue in files of faces, with the correction of the feature
-and without it, measures what changes, and draws a sheet.
+and decoded pictures. `edits` makes every edit of the catalogue in files of faces, measures what changes, and draws a
+sheet.
 """
 
 from __future__ import annotations
@@ -23,18 +23,13 @@ from benchmarks.common import options, save
 from benchmarks.hsc_attributes import AttributeReaders, Features
 from codectk.api import decode
 from codectk.base.types import Picture
-from codectk.bitstream.reader import read
 from codectk.eval.classical import REFERENCES
 from codectk.eval.classical import decode as decode_classic
 from codectk.picture.read import read_picture
 from codectk.picture.strip import strip
-from codectk.pipeline.decode import decode_latents
-from codectk.pipeline.load import load
 from codectk.testing.corrupt import layer_ends
 from codectk.train.bar import Bar
-from codectk_hsc.decoding import Face
 from codectk_hsc.editing.catalogue import CATALOGUE
-from codectk_hsc.editing.directions import moved
 from codectk_hsc.training.directions import LABELS
 
 SIDE = 256
@@ -103,31 +98,24 @@ def agreement(a: argparse.Namespace) -> None:
 @torch.no_grad()
 def edits(a: argparse.Namespace) -> None:
     readers, features, who = AttributeReaders.load(a.readers), Features(), identity()
-    synthesis = load("hsc").stages.synthesis
     names = list(CATALOGUE)
     columns = [readers.names.index(LABELS.get(name, name)) for name in names]
     files = sorted(a.faces.glob("*.png"))[: a.n]
-    changed: dict[tuple[str, str], list[np.ndarray]] = {}
+    changed: dict[str, list[np.ndarray]] = {}
     apart: dict[str, list[float]] = {}
     sheet = []
     with Bar() as bar:
         bar.begin("editing", len(files) * len(names))
         for number, file in enumerate(files):
             data = codectk.encode(read_picture(file).pixels, codec="hsc", quality=100, aligned=True)
-            latents = decode_latents(read(data), load("hsc"))
-            styled = synthesis.styled(latents["core"])
-            face = synthesis.restored(styled, latents["y"])
-            plain = pixels(synthesis.paint(face, SIDE, SIDE))
+            plain = np.asarray(decode(data))
             base = readers.read(features([plain]))[0]
             row = [Picture(plain)]
             for done, name in enumerate(names, 1):
                 amount = CATALOGUE[name].edit.maximum * 0.6
                 file_ = codectk.edit(data, {name: round(amount * 64) / 64})
                 made = np.asarray(decode(file_))
-                # As if the rule of the correction had been forgotten.
-                bare = pixels(synthesis.paint(Face(moved(face.styles, {name: amount}), face.feature), SIDE, SIDE))
-                for kind, picture in (("corrected", made), ("bare", bare)):
-                    changed.setdefault((name, kind), []).append(readers.read(features([picture]))[0] - base)
+                changed.setdefault(name, []).append(readers.read(features([made]))[0] - base)
                 if callable(who):
                     one, two = who([plain, made])
                     apart.setdefault(name, []).append(float(np.linalg.norm(one - two)))
@@ -141,13 +129,12 @@ def edits(a: argparse.Namespace) -> None:
     rows = []
     for at, name in enumerate(names):
         amount = CATALOGUE[name].edit.maximum * 0.6
-        corrected, bare = (np.mean(changed[name, kind], 0) / amount for kind in ("corrected", "bare"))
-        others = {n: round(float(corrected[columns[k]]), 2) for k, n in enumerate(names) if k != at}
+        effect = np.mean(changed[name], 0) / amount
+        others = {n: round(float(effect[columns[k]]), 2) for k, n in enumerate(names) if k != at}
         largest = sorted(others, key=lambda n: -abs(others[n]))[:2]
         row = {
             "edit": name,
-            "effect": round(float(corrected[columns[at]]), 2),
-            "effect_without_correction": round(float(bare[columns[at]]), 2),
+            "effect": round(float(effect[columns[at]]), 2),
             "side_effects": {n: others[n] for n in largest},
             "identity_distance": round(float(np.mean(apart[name])), 3) if name in apart else None,
         }
@@ -155,10 +142,6 @@ def edits(a: argparse.Namespace) -> None:
         print(row)
     save(f"{a.out}.json", {"faces": len(files), "unit": "standard deviations per amount of 1", "rows": rows})
     Image.fromarray(np.concatenate([row.pixels for row in sheet])).save(f"{a.out}.png")
-
-
-def pixels(x: torch.Tensor) -> np.ndarray:
-    return (x[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

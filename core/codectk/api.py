@@ -72,13 +72,14 @@ def encode(
     Raises:
         CodectkError: as `load` and `Codec.encode`.
     """
-    from codectk.pipeline.load import keep_used
+    from codectk.pipeline.load import card_of, keep_used
     from codectk.pipeline.sources import pictures
 
     check(codec=codec, device=device, engine=engine, weights=weights, keep_icc=keep_icc)
     # The pictures first: a wrong path should not cost the seconds that a codec takes to load.
     read, several = pictures(image, keep_icc=keep_icc, keep=keep)
-    if options.get("effort") and engine == "auto":
+    effort = options.get("effort")
+    if engine == "auto" and (card_of(codec).effort if effort is None else effort):
         engine = "torch"  # the others have no gradients
     handle = load(codec, device=device, engine=engine, weights=weights)
     made = handle.encode(read if several else read[0], **options)

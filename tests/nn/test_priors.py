@@ -12,15 +12,13 @@ from codectk.coding.coder import Meter as Counter
 from codectk.coding.tables import Tables
 from codectk.nn.coders import Meter
 from codectk.nn.priors import (
-    SCALE_LEVELS,
-    SCALE_MAX,
-    SCALE_MIN,
     FactorizedPrior,
     GaussianPrior,
     index_of,
     scale_of,
     table_costs,
 )
+from codectk.programs.values import SCALE_LEVELS, SCALE_MAX, SCALE_MIN
 
 ONE = 2.0**-16
 """Step of a coded probability."""

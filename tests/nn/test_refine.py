@@ -57,10 +57,8 @@ def test_effort_pays(name: str, crop: np.ndarray):
 def test_never_worse(crop: np.ndarray, monkeypatch: pytest.MonkeyPatch):
     """However bad the steps are."""
     pytest.importorskip("codectk_segpic", reason="its shipped weights are used")
-    from codectk.nn import refine
-
-    plain = codectk.encode(crop, quality=60)
-    monkeypatch.setattr(refine, "RATE", 30.0)
+    plain, adam = codectk.encode(crop, quality=60), torch.optim.Adam
+    monkeypatch.setattr(torch.optim, "Adam", lambda values, lr: adam(values, lr=30.0))
     assert codectk.encode(crop, quality=60, effort=1) == plain
 
 

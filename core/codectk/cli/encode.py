@@ -48,9 +48,8 @@ SUFFIX = ".ctk"
 @click.option(
     "--effort",
     type=click.IntRange(0, 9),
-    default=0,
-    show_default=True,
-    help="Look longer for a better file, for codecs that can: 7 saves 5 to 7 % of the bytes in minutes.",
+    help="Look longer for a better file, for codecs that can: 7 saves 5 to 7 % of the bytes in minutes. "
+    "Not given, it is what the codec's card says: 0 for most.",
 )
 @click.option(
     "--importance", metavar="MASK.png", help="With --effort: a picture of the same size, white where errors matter."
@@ -76,7 +75,7 @@ def command(
     target_bytes: float | None,
     strict: bool,
     best_of: int | None,
-    effort: int,
+    effort: int | None,
     importance: str | None,
     keep_icc: bool,
     keep: str,

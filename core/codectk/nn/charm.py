@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from codectk.base.errors import ContractError
 from codectk.nn.exact import ExactConv2d, ExactSubpixel, ExactTable
-from codectk.nn.priors import SCALE_LEVELS, GaussianPrior, index_of
+from codectk.nn.priors import GaussianPrior, index_of
 from codectk.nn.quantize import clamp_ste
 from codectk.programs.slices import BITS, INTEGERS, LATENT_BITS, REACH, VALUE_MAX, Numbers
+from codectk.programs.values import SCALE_LEVELS
 
 INDEX_BITS = 3
 """Fractional bits of the scale networks' last layer, whose integers are scale indices."""

@@ -13,9 +13,7 @@ from torch import Tensor, nn
 from codectk.coding.normalize import TOTAL
 from codectk.coding.tables import Tables
 from codectk.nn.quantize import clamp_ste
-
-SCALE_MIN, SCALE_MAX, SCALE_LEVELS = 0.11, 256.0, 64
-"""Scale table: 64 log-spaced standard deviations, as in Ballé et al. 2018 and its successors."""
+from codectk.programs.values import SCALE_LEVELS, SCALE_MIN, SCALE_STEP
 
 LIKELIHOOD_MIN = 1e-9
 COUNT_TOTAL = 1 << 32
@@ -54,14 +52,12 @@ class Prior(nn.Module):
 
 def scale_of(index: Tensor) -> Tensor:
     """Standard deviation of a scale index in [0, 63]."""
-    step = (math.log(SCALE_MAX) - math.log(SCALE_MIN)) / (SCALE_LEVELS - 1)
-    return torch.exp(math.log(SCALE_MIN) + step * index)
+    return torch.exp(math.log(SCALE_MIN) + SCALE_STEP * index)
 
 
 def index_of(scale: Tensor) -> Tensor:
     """Real-valued scale index of a standard deviation; not rounded, clamped to [0, 63]."""
-    step = (math.log(SCALE_MAX) - math.log(SCALE_MIN)) / (SCALE_LEVELS - 1)
-    return ((torch.log(scale.clamp_min(SCALE_MIN)) - math.log(SCALE_MIN)) / step).clamp(0, SCALE_LEVELS - 1)
+    return ((torch.log(scale.clamp_min(SCALE_MIN)) - math.log(SCALE_MIN)) / SCALE_STEP).clamp(0, SCALE_LEVELS - 1)
 
 
 def _normal_cdf(x: Tensor) -> Tensor:

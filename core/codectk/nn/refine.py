@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from codectk.nn.coders import Meter
@@ -19,9 +20,6 @@ from codectk.nn.guard import guard
 from codectk.nn.priors import GaussianPrior, Prior
 from codectk.nn.quantize import clamp_ste
 from codectk.spec.capabilities import Refinement
-
-RATE = 0.005
-"""Step size of Adam, in steps of quantization."""
 
 WARM, COLD = 0.5, 0.15
 """Temperatures at the beginning and at the end. Colder, values stop moving before they are where they are wanted."""
@@ -64,7 +62,8 @@ class Refiner:
     Args:
         wanted: what may move, and what is lowered.
         code: runs the coding program in the reading of a meter, on values; returns latents.
-        paint: latents to a picture (1, 3, H', W'), which may be larger than the original.
+        paint: latents to a picture (1, 3, H', W'), which may be larger than the original; with `wanted.side`, a square
+            of that side.
         original: float32 (1, 3, H, W) in [0, 1].
         factor: what a unit of the distortion is worth in bits per pixel.
         importance: float (H, W), how much an error counts; None for 1 everywhere.
@@ -79,10 +78,14 @@ class Refiner:
         factor: float,
         importance: np.ndarray | None = None,
     ):
-        self.wanted, self.code, self.paint, self.original, self.factor = wanted, code, paint, original, factor
-        self.weight = torch.ones(original.shape[2:], device=original.device)
+        self.wanted, self.code, self.paint, self.factor = wanted, code, paint, factor
+        weight = torch.ones(original.shape[2:], device=original.device)
         if importance is not None:
-            self.weight = torch.from_numpy(np.ascontiguousarray(importance, np.float32)).to(original.device)
+            weight = torch.from_numpy(np.ascontiguousarray(importance, np.float32)).to(original.device)
+        self.original, self.weight = original, weight
+        if wanted.side is not None:
+            self.original = _square(original, wanted.side).clamp(0, 1)
+            self.weight = _square(weight[None, None], wanted.side)[0, 0].clamp_min(0)
 
     @torch.no_grad()
     def cost(self, bits: float, latents: Mapping[str, Any]) -> float:
@@ -101,21 +104,36 @@ class Refiner:
         """
         generator = torch.Generator().manual_seed(0)
         moved = {name: values[name].detach().clone().requires_grad_() for name in self.wanted.moves}
-        optimizer = torch.optim.Adam(moved.values(), lr=RATE)
+        optimizer = torch.optim.Adam(moved.values(), lr=self.wanted.rate)
+        straight = self.wanted.rounding == "straight"
+        # Annealed values come to rest by themselves.
+        fade = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: min(1, 2.5 * (1 - step / steps)) if straight else 1
+        )
         checks = {max(1, round(share * steps)) for share in CHECKS}
         for step in range(steps):
             with guard(gradients=True):
-                meter = Annealed(WARM * (COLD / WARM) ** (step / max(1, steps - 1)), generator)
+                temperature = WARM * (COLD / WARM) ** (step / max(1, steps - 1))
+                meter = Meter() if straight else Annealed(temperature, generator)
                 latents = self.code(meter, {**values, **moved})
                 bits = torch.as_tensor(meter.bits).sum()
                 optimizer.zero_grad(set_to_none=True)
                 (bits / self.weight.numel() + self.factor * self._distortion(latents)).backward()
                 optimizer.step()
+                fade.step()
             told(step + 1)
             if step + 1 in checks:
                 yield {**values, **{name: value.detach().clone() for name, value in moved.items()}}
 
     def _distortion(self, latents: Mapping[str, Any]) -> Tensor:
-        made = self.paint(latents)[..., : self.original.shape[-2], : self.original.shape[-1]].float()
+        quick = self.wanted.precision == "bfloat16" and torch.is_grad_enabled()
+        with torch.autocast(self.original.device.type, torch.bfloat16, enabled=quick):
+            painted = self.paint(latents)
+        made = painted[..., : self.original.shape[-2], : self.original.shape[-1]].float()
         terms = {"mse": lambda: 255.0**2 * ((made - self.original).square().mean((0, 1)) * self.weight).mean()}
-        return torch.stack([weight * terms[name]() for name, weight in self.wanted.distortion.items()]).sum()
+        total = torch.stack([weight * terms[name]() for name, weight in self.wanted.distortion.items()]).sum()
+        return total if self.wanted.unlike is None else total + self.wanted.unlike(made, self.original)
+
+
+def _square(x: Tensor, side: int) -> Tensor:
+    return F.interpolate(x, (side, side), mode="bicubic", antialias=True, align_corners=False)

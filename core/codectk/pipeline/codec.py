@@ -85,7 +85,7 @@ class Codec:
         target_bytes: float | None = None,
         strict: bool = False,
         best_of: int | None = None,
-        effort: int = 0,
+        effort: int | None = None,
         importance: Any = None,
         keep_icc: bool = False,
         keep: str | Iterable[str] = (),
@@ -103,7 +103,7 @@ class Codec:
             target_bpp, target_bytes: wanted size of the whole file, for which the rate knob is searched.
             strict: with a target, never go above it.
             best_of: for codecs that paint from a seed: paint with so many from the one given on, and keep the closest.
-            effort: 0 to 9, how long to look for a better file, which is never worse than that of 0.
+            effort: 0 to 9, how long to look for a better file, never worse than that of 0; None for the card's.
             importance: with an effort, a picture as for `image` of the same size, white where errors count in full.
             keep_icc: keep the picture's color profile instead of converting to sRGB.
             keep: of the picture's metadata what the file shall carry: "exif", "xmp" and "icc", such as "exif,xmp".
@@ -124,7 +124,7 @@ class Codec:
         check(keep_icc=keep_icc, aligned=aligned, strict_domain=strict_domain, progress=progress)
         wanted = Goal(target_bpp, target_bytes, strict, best_of)
         wanted.check(self, knobs)
-        weights = effort_room.check(self, effort, importance)
+        effort, weights = effort_room.check(self, effort, importance)
         pictures, several = sources.pictures(image, keep_icc=keep_icc, keep=keep)
 
         def file(picture: Picture) -> bytes:

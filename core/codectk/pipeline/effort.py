@@ -43,13 +43,23 @@ def weights(importance: Picture, picture: Picture) -> np.ndarray:
     return scaled
 
 
-def check(codec: Codec, effort: object, importance: object) -> Picture | None:
+def check(codec: Codec, effort: object, importance: object) -> tuple[int, Picture | None]:
     """Refuse what cannot be done before a picture is prepared, and read the one that says what is important.
+
+    Args:
+        codec: that encodes.
+        effort: 0 to 9; None for what the codec's card says, where the codec can.
+        importance: a picture, or None.
+
+    Returns:
+        The effort, and the picture of what is important.
 
     Raises:
         InputError: it cannot be read.
         UsageError: no such effort, importance without effort, or a codec that does not say what may be moved.
     """
+    if effort is None:
+        effort = codec.card.effort if codec.stages.can.refine is not None else 0
     if type(effort) is not int or not 0 <= effort < len(STEPS):
         raise UsageError(f"effort must be a whole number from 0 to {len(STEPS) - 1}, not {effort!r}.")
     if importance is not None and effort == 0:
@@ -57,7 +67,7 @@ def check(codec: Codec, effort: object, importance: object) -> Picture | None:
     if effort and codec.stages.can.refine is None:
         where = "" if codec.engine == "torch" else f" with engine '{codec.engine}'"
         raise UsageError(f"Codec '{codec.name}' cannot try harder than it does{where}.")
-    return None if importance is None else sources.pictures(importance)[0][0]
+    return effort, None if importance is None else sources.pictures(importance)[0][0]
 
 
 def refined(
@@ -79,6 +89,8 @@ def refined(
     assert wanted is not None
     coding = replace(piece.ctx, knobs=coded)
     painting = replace(piece.ctx, knobs={**resolve_knobs(codec.card, {}, "decoder"), **coded, **wanted.knobs})
+    if wanted.side is not None:
+        painting = replace(painting, height=wanted.side, width=wanted.side)
     refiner = Refiner(
         wanted,
         lambda meter, moved: program.code(stages, meter, moved, coding),

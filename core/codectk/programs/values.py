@@ -7,6 +7,7 @@ program with `codectk.nn.coders.Meter`.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from copy import copy
 from dataclasses import dataclass, replace
@@ -18,6 +19,11 @@ from array_api_compat import array_namespace, device, to_device
 from codectk.base.errors import ContractError, WeightsError
 from codectk.coding.tables import Tables
 from codectk.spec.stages import SymbolCoder
+
+SCALE_MIN, SCALE_MAX, SCALE_LEVELS = 0.11, 256.0, 64
+"""Scale table: 64 log-spaced standard deviations, as in Ballé et al. 2018 and its successors."""
+SCALE_STEP = (math.log(SCALE_MAX) - math.log(SCALE_MIN)) / (SCALE_LEVELS - 1)
+"""Between the logarithms of two of them."""
 
 
 class Prior(Protocol):

@@ -14,9 +14,9 @@ Parts of recipes have more, see `spec.adapter` and `attach` below.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
@@ -131,11 +131,24 @@ class Refinement:
         moves: names of the values between analysis and entropy model that may be changed.
         distortion: weight by name of what is lowered beside the bits: {"mse": 1.0}, of pixels in 0..255.
         knobs: values of decoder-side knobs with which the picture is painted meanwhile; the others have their defaults.
+        unlike: a further distortion, differentiable: painted picture and original, floating (1, 3, h, w) in [0, 1], to
+            a number.
+        side: pictures are compared as squares of so many pixels a side, and bits are counted for each of these; None
+            for pictures as they are.
+        rate: step size of Adam, in steps of quantization.
+        precision: of what paints while gradients are taken, "float32" or "bfloat16"; what is compared in the end is
+            painted as a decoder does.
+        rounding: how values are drawn to whole numbers, "annealed" or, for few steps, "straight" (-through).
     """
 
     moves: tuple[str, ...]
     distortion: Mapping[str, float]
     knobs: Mapping[str, float | int] = field(default_factory=dict)
+    unlike: Callable[[Any, Any], Any] | None = None
+    side: int | None = None
+    rate: float = 0.005
+    precision: Literal["float32", "bfloat16"] = "float32"
+    rounding: Literal["annealed", "straight"] = "annealed"
 
 
 @dataclass(frozen=True)

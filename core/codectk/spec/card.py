@@ -68,6 +68,7 @@ class CodecCard:
         preset: the codec's own weights in the plugin's `weights.toml`; with `network`, codectk loads these or others by
             itself, else the hook `codectk_codec` does.
         light: place of the `spec.light.Light` that wires it without torch; "" for a codec that has none.
+        effort: 0 to 9, how hard encoding tries unless told otherwise.
     """
 
     name: str
@@ -81,6 +82,7 @@ class CodecCard:
     network: str = ""
     preset: str = ""
     light: str = ""
+    effort: int = 0
 
     @property
     def rate_knob(self) -> Knob | None:
@@ -237,7 +239,9 @@ def _codec(table: Table) -> CodecCard:
         network=place_of(table, "network"),
         preset=table.take("preset", str, ""),
         light=place_of(table, "light"),
+        effort=table.take("effort", int, 0),
     )
+    table.need(0 <= codec.effort <= 9, "effort must be 0 to 9")
     table.need(bool(codec.preset) or not codec.light, "a light form needs a preset, beside whose weights graphs lie")
     table.done()
     return codec

@@ -44,7 +44,9 @@ class CodecSubject:
 
     def encode(self, image: NDArray[np.uint8] | Image.Image, **knobs: Any) -> bytes:
         chosen: dict[str, Any] = {"engine": self.engine, **self.knobs, **knobs}
-        return bytes(api.encode(image, self.codec, weights=self.weights, aligned=self.aligned(), **chosen))
+        # Effort only looks for other values, at length.
+        how: Any = {"weights": self.weights, "aligned": self.aligned(), "effort": 0}
+        return bytes(api.encode(image, self.codec, **how, **chosen))
 
     def decode(self, data: bytes, **options: Any) -> Image.Image:
         return api.decode(data, **{"engine": self.engine, **options})

@@ -17,9 +17,10 @@ from codectk.nn.blocks import conv3x3
 from codectk.nn.charm import ChannelSlices, IntegerNetworks
 from codectk.nn.exact import exact_math
 from codectk.nn.linear import mean_channels
-from codectk.nn.priors import SCALE_LEVELS, FactorizedPrior
+from codectk.nn.priors import FactorizedPrior
 from codectk.nn.quantize import clamp_ste
 from codectk.programs.slices import REALS
+from codectk.programs.values import SCALE_LEVELS
 from codectk_egic import program
 from codectk_egic.config import Config
 from codectk_egic.program import latent_specs

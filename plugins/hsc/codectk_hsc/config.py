@@ -11,8 +11,7 @@ class Config:
 
     Attributes:
         generator: sha256 of the generator's file; heads are of no use with another one.
-        cut: side of the feature at which the generator is cut, in pixels.
-        channels: channels of that feature.
+        cut: side of the feature from which the inversion encoder tells style codes, in pixels.
         slots: number of style codes.
         dim: length of one.
         side: side of the picture that the inversion encoder sees.
@@ -23,15 +22,12 @@ class Config:
         pooled, hidden: channels at 1/32 and hidden units in front of the style codes.
         core: values of the core code.
         core_hidden: hidden units beside the core code's linear maps.
-        feature_hidden: channels of the feature coder's convolutions.
-        slices: channels of each slice of y, coarse to fine; each is a layer of the file.
-        prior: channels of the core code's map in front of the slices.
-        parameter_nets: hidden widths of the mean and scale networks.
+        slices: components of each slice of the residual, coarse to fine; each is a layer of the file.
+        step: what one step of the residual is worth in a style code's coordinates.
     """
 
     generator: str
     cut: int
-    channels: int
     slots: int
     dim: int
     side: int
@@ -44,21 +40,13 @@ class Config:
     hidden: int
     core: int
     core_hidden: int
-    feature_hidden: int
     slices: tuple[int, ...]
-    prior: int
-    parameter_nets: tuple[int, int]
-
-    @property
-    def latent(self) -> int:
-        """Channels of y."""
-        return sum(self.slices)
+    step: float
 
 
 SMALL = Config(
     generator="15d82ccc24cb8addaba10ce3ad63ce69ed7e7e79fabfdaf9ec23a050b452f797",
     cut=16,
-    channels=512,
     slots=16,
     dim=512,
     side=256,
@@ -71,10 +59,8 @@ SMALL = Config(
     hidden=512,
     core=160,
     core_hidden=192,
-    feature_hidden=128,
-    slices=(8, 8, 16, 16, 24, 24, 32, 32),
-    prior=48,
-    parameter_nets=(40, 40),
+    slices=(8, 8, 12, 12, 16, 20, 24, 28),
+    step=0.35,
 )
 
 CONFIGS = {"small": SMALL}

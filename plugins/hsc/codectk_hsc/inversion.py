@@ -1,13 +1,9 @@
-"""GIE: a picture's style codes and its feature at the cut, in one pass.
+"""GIE: a picture's style codes in one pass.
 
-The arrangement of a feature-style encoder (Yao et al. 2022, "A Style-Based GAN Encoder for High Fidelity Reconstruction
-of Images and Videos"): the feature from the stage at its own resolution, the styles from a smaller one. Frozen ImageNet
-features stand beside own ones: they know real photos, which the painted faces of the training are not.
+Frozen ImageNet features stand beside own ones: they know real photos, which the painted faces of the training are not.
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -23,7 +19,7 @@ STEM = 4
 """Pixels a side that the first layer gathers into one position; work at full resolution would cost the most."""
 
 COLLECTED = 64
-"""Channels to which the coarsest ImageNet features are reduced at the cut, and the generator's own feature."""
+"""Channels to which the coarsest ImageNet features are reduced at the cut."""
 
 
 def normalize(channels: int) -> nn.GroupNorm:
@@ -51,19 +47,8 @@ class Down(nn.Sequential):
         super().__init__(normalize(channels), nn.LeakyReLU(SLOPE), conv3x3(channels, out, 2))
 
 
-class Seen(NamedTuple):
-    """What the encoder sees in a picture: coordinates of its styles (B, slots, components), and what its feature is
-    told from (B, trunk, cut, cut)."""
-
-    coordinates: Tensor
-    trunk: Tensor
-
-
 class InversionEncoder(nn.Module):
-    """Pictures (B, 3, side, side) in [0, 1] to codes and feature.
-
-    The feature is told as a difference from the one that the styles alone give: where these are right, none is left.
-    """
+    """Pictures (B, 3, side, side) in [0, 1] to coordinates of their styles (B, slots, components)."""
 
     def __init__(self, config: Config):
         super().__init__()
@@ -88,10 +73,6 @@ class InversionEncoder(nn.Module):
         self.regression = Regression(c, middle)
         for parameter in self.styles[-1].parameters():
             nn.init.zeros_(parameter)
-        self.look = nn.Conv2d(c.channels, COLLECTED, 1)
-        self.feature = nn.Sequential(
-            normalize(c.trunk + COLLECTED), nn.LeakyReLU(SLOPE), conv3x3(c.trunk + COLLECTED, c.channels)
-        )
 
     @property
     def backbone(self) -> Backbone:
@@ -100,7 +81,7 @@ class InversionEncoder(nn.Module):
             self._backbone = (Backbone().to(self.enter.weight.device),)
         return self._backbone[0]
 
-    def forward(self, x: Tensor) -> Seen:
+    def forward(self, x: Tensor) -> Tensor:
         with torch.no_grad():
             _, fine, middle, coarse = self.backbone(x)
         own = self.refine(self.stem(F.pixel_unshuffle(4 * (x - 0.5), STEM)) + self.enter(fine))
@@ -108,17 +89,7 @@ class InversionEncoder(nn.Module):
         trunk = self.trunk(self.gather(torch.cat([own, middle, spread], 1)))
         pooled = self.settle(self.join(torch.cat([self.pool(trunk), coarse], 1)))
         correction = self.styles(F.avg_pool2d(pooled, 2).flatten(1)).float().unflatten(1, (self.slots, -1))
-        return Seen(self.regression(x, middle) + correction, trunk)
-
-    def difference(self, trunk: Tensor, known: Tensor) -> Tensor:
-        """What the picture's feature has beyond that of the styles (B, channels, cut, cut), in units of the channels'
-        deviations.
-
-        Args:
-            trunk: of `Seen`.
-            known: the feature of the styles, in the same units about the template.
-        """
-        return self.feature(torch.cat([trunk, self.look(known)], 1)).float()
+        return self.regression(x, middle) + correction
 
 
 def shrink(x: Tensor, side: int) -> Tensor:

@@ -16,7 +16,6 @@ from codectk_hsc.config import CONFIGS, Config
 from codectk_hsc.decoding import Synthesis
 from codectk_hsc.encoding import Analysis
 from codectk_hsc.entropy import EntropyModel
-from codectk_hsc.feature import pair
 from codectk_hsc.generators.interface import Generator
 from codectk_hsc.holder import Holder
 
@@ -34,7 +33,7 @@ class Network(nn.Module):
         compact: where eight bits a weight suffice.
     """
 
-    compact = ("analysis", "synthesis.semantics", "synthesis.difference")
+    compact = ("analysis", "synthesis.semantics")
 
     def __init__(self, config: Config, generator: Generator | None = None, file: Path | None = None):
         super().__init__()
@@ -42,7 +41,6 @@ class Network(nn.Module):
         self.synthesis = Synthesis(config, Holder(config.generator, generator, file))
         self.analysis = Analysis(config, self.synthesis)
         self.entropy_model = EntropyModel(config)
-        pair(self.analysis.difference, self.synthesis.difference)
 
     def codec(self, weights_hash: str = "", device: str = "cpu") -> Stages:
         """The stages wired together, sharing this network's weights."""

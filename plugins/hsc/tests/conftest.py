@@ -75,9 +75,8 @@ def tiny(mobile_arrays: dict[str, np.ndarray]) -> Network:
     """Untrained heads around that generator, with the statistics they work in."""
     torch.manual_seed(0)
     config = replace(
-        SMALL, channels=24, slots=8, dim=12, components=6, widths=(16, 16, 32), trunk=32, depth=1, regression_rank=4,
-        pooled=16, hidden=24, core=10, core_hidden=12, feature_hidden=16, slices=(2, 3, 4), prior=8,
-        parameter_nets=(12, 12),
+        SMALL, slots=8, dim=12, components=9, widths=(16, 16, 32), trunk=32, depth=1, regression_rank=4, pooled=16,
+        hidden=24, core=10, core_hidden=12, slices=(2, 3, 4),
     )  # fmt: skip
     network = Network(config, from_arrays(mobile_arrays, "a test's generator"))
     network.synthesis.basis.measure(network.synthesis.generator)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,6 +12,7 @@ from codectk.base.errors import InputError, UsageError, WeightsError
 from codectk.base.types import Context
 from codectk.coding.coder import Decoder, Encoder, Meter
 from codectk.graph import wire
+from codectk.nn.priors import scale_of
 from codectk.nn.storage import to_arrays
 from codectk.pipeline import program
 from codectk.plugins import manager
@@ -22,6 +24,7 @@ from codectk_hsc.network import Network
 from codectk_hsc.training.degrade import degrade
 from codectk_hsc.training.faces import draw_styles
 from codectk_hsc.training.regress import solve
+from codectk_hsc.training.residuals import scales_of
 
 pytestmark = pytest.mark.portable
 
@@ -61,40 +64,65 @@ def test_the_same_symbols_at_both_ends(coded: tuple[Network, Stages]):
         decoder = Decoder(payloads)
         got = program.code(codec, decoder, None, ctx)
         decoder.finish()
-        for name in ("core", "y"):
+        for name in ("core", "residual"):
             assert torch.equal(sent[name], got[name])
         sizes.append(sum(map(len, payloads)))
     assert sizes == sorted(sizes)
     for layers in range(4):
         fewer = program.code(codec, Decoder(payloads, layers=layers), None, ctx)
         alone = program.code(codec, Decoder(payloads[: layers + 1]), None, ctx)
-        assert torch.equal(fewer["y"], alone["y"])
+        assert torch.equal(fewer["residual"], alone["residual"])
 
 
 @torch.no_grad()
-def test_slices_that_are_not_sent_are_predicted(coded: tuple[Network, Stages]):
+def test_slices_that_are_not_sent_are_zero(coded: tuple[Network, Stages]):
     network, codec = coded
     made = values(codec, 100)
-    first, second = network.config.slices[:2]
-    whole = program.code(codec, Meter(), made, Context(*SIZE))["y"]
-    part = program.code(codec, Meter(), {**made, "layers": 1}, Context(*SIZE))["y"]
+    made = {**made, "residual": 3 * torch.randn(1, 9, 8, 1, generator=torch.Generator().manual_seed(2))}
+    first = network.config.slices[0]
+    whole = program.code(codec, Meter(), made, Context(*SIZE))["residual"]
+    part = program.code(codec, Meter(), {**made, "layers": 1}, Context(*SIZE))["residual"]
+    assert torch.equal(whole, made["residual"].round())
     assert torch.equal(whole[:, :first], part[:, :first])
-    assert not torch.equal(whole[:, first : first + second], part[:, first : first + second])
-    # What is predicted for the second slice depends on the first one.
-    other = dict(made, y=made["y"] + 3.0, layers=1)
-    assert not torch.equal(program.code(codec, Meter(), other, Context(*SIZE))["y"][:, first:], part[:, first:])
+    assert whole[:, first:].any() and not part[:, first:].any()
+
+
+@pytest.mark.parametrize("loudness", [0.2, 1.0, 8.0])
+@torch.no_grad()
+def test_the_gain_follows_the_residual(coded: tuple[Network, Stages], loudness: float):
+    """Values of another size than the table's cost little more than they would with tables of their own."""
+    network, codec = coded
+    made = values(codec, 100)
+    made["residual"] = loudness * torch.randn(1, 9, 8, 1, generator=torch.Generator().manual_seed(2))
+    meter = Meter()
+    program.code(codec, meter, made, Context(*SIZE))
+    prior = network.entropy_model.prior_residual
+    tables = torch.arange(64).view(-1, 1, 1, 1, 1)
+    ideal = prior.bits(made["residual"].round()[None], tables).flatten(1).sum(1).min()
+    assert ideal <= sum(meter.by_layer[1:]) <= 1.1 * ideal + 3 * 5 + 8
 
 
 @torch.no_grad()
-def test_pictures_have_the_wanted_size_and_no_slice_gives_the_styles_picture(coded: tuple[Network, Stages]):
+def test_pictures_have_the_wanted_size_and_no_slice_gives_the_core_codes_picture(coded: tuple[Network, Stages]):
     network, codec = coded
     latents = program.code(codec, Meter(), values(codec, 0), Context(*SIZE))
     synthesis, generator = network.synthesis, network.synthesis.generator
     for size in (SIZE, (64, 64), (20, 16), (100, 130)):
         assert synthesis(latents, Context(*size)).shape == (1, 3, *size)
-    styled = synthesis.styled(latents["core"])
-    assert torch.equal(styled.feature, generator.low(styled.styles, 16))
-    assert torch.allclose(synthesis.paint(styled, 64, 64), generator.picture(styled.styles), atol=1e-5)
+    styles = synthesis.styles(latents["core"])
+    assert torch.equal(styles, synthesis.styles(latents["core"], latents["residual"]))
+    assert torch.allclose(synthesis(latents, Context(64, 64)), generator.picture(styles), atol=1e-5)
+
+
+@torch.no_grad()
+def test_the_residual_is_what_the_core_code_leaves(coded: tuple[Network, Stages]):
+    network, _ = coded
+    synthesis, basis = network.synthesis, network.synthesis.basis
+    random = torch.Generator().manual_seed(4)
+    coordinates = torch.randn(2, 8, 9, generator=random)
+    core = torch.randn(2, 10, 1, 1, generator=random).round()
+    styles = synthesis.styles(core, synthesis.residual(coordinates, core))
+    assert torch.allclose(styles, basis.styles(coordinates), atol=1e-4)
 
 
 @torch.no_grad()
@@ -102,32 +130,34 @@ def test_coordinates_are_white_and_reversible(tiny: Network):
     basis, generator = tiny.synthesis.basis, tiny.synthesis.generator
     w = generator.styles(torch.randn(4000, 12, generator=torch.Generator().manual_seed(5)))[:, None]
     coordinates = basis.coordinates(w)
-    assert torch.allclose(coordinates.square().mean((0, 1)).sqrt(), torch.ones(6), atol=0.1)
+    assert torch.allclose(coordinates.square().mean((0, 1)).sqrt(), torch.ones(9), atol=0.1)
     assert torch.allclose(basis.coordinates(basis.styles(coordinates)), coordinates, atol=1e-3)
-    feature = generator.low(w[:50, 0], 16)
-    assert basis.relative(feature, basis.template).square().mean() < 4
 
 
 @torch.no_grad()
-def test_an_edit_moves_the_feature_as_the_generator_would(coded: tuple[Network, Stages], monkeypatch):
+def test_an_edit_moves_the_styles(coded: tuple[Network, Stages], monkeypatch):
     network, codec = coded
     direction = torch.randn(12, generator=torch.Generator().manual_seed(1))
-    monkeypatch.setattr("codectk_hsc.editing.directions.directions", lambda: {"smile": direction, "warmth": direction})
+    monkeypatch.setattr("codectk_hsc.editing.directions.directions", lambda: {"smile": direction})
     latents = program.code(codec, Meter(), values(codec, 100), Context(*SIZE))
-    synthesis, generator = network.synthesis, network.synthesis.generator
-    styled = synthesis.styled(latents["core"])
-    face = synthesis.restored(styled, latents["y"])
-    edited = synthesis.edited(styled, face, {"smile": 1.0})
-    moved = edited.styles - face.styles
-    assert torch.allclose(moved[0, :8], direction.expand(8, -1) / 0.43, atol=1e-5)
-    change = generator.low(edited.styles, 16) - generator.low(face.styles, 16)
-    assert torch.allclose(edited.feature - face.feature, change, atol=1e-4) and change.abs().max() > 0
-    # Slots behind the cut change colors, and leave the feature alone.
-    late = synthesis.edited(styled, face, {"warmth": 1.0})
-    assert torch.allclose(late.feature, face.feature, atol=1e-5)
+    synthesis = network.synthesis
+    edited = synthesis.styles(latents["core"], latents["residual"])
+    edited[:, :8] += direction / 0.43
+    expected = synthesis.paint(edited, *SIZE)
+    assert torch.allclose(synthesis(latents, Context(*SIZE, edits={"smile": 1.0})), expected, atol=1e-4)
     plain = synthesis(latents, Context(*SIZE))
-    assert not torch.equal(plain, synthesis(latents, Context(*SIZE, edits={"smile": 1.0})))
+    assert not torch.allclose(plain, expected, atol=1e-2)
     assert torch.equal(plain, synthesis(latents, Context(*SIZE, edits={})))
+
+
+@torch.no_grad()
+def test_pictures_that_the_generator_cannot_paint_are_outside(coded: tuple[Network, Stages]):
+    analysis = coded[0].analysis
+    prepared = analysis.prepare(picture(), None, Context(*SIZE))
+    painted = coded[0].synthesis.paint(coded[0].synthesis.basis.styles(prepared.coordinates), 256, 256)
+    alike = prepared._replace(seen=painted.clamp(0, 1))
+    assert analysis.outside(alike, Context(*SIZE)) is None
+    assert "does not look like an aligned face" in analysis.outside(prepared, Context(*SIZE))
 
 
 def test_lesson_teaches_every_head(tiny: Network, tmp_path: Path):
@@ -140,14 +170,14 @@ def test_lesson_teaches_every_head(tiny: Network, tmp_path: Path):
     noise = [torch.Generator().manual_seed(number) for number in range(4)]
     batch = Batch(pictures, None, files, noise, lambda x, target: (x - target).square().mean((1, 2, 3)))
     for name in ("hsc.codes", "hsc.pictures"):
-        torch.manual_seed(1)  # draws all slices
+        torch.manual_seed(1)
         tiny.zero_grad()
         terms = manager.component("lesson", name)(tiny, batch)
         assert all(torch.isfinite(term) for term in terms.values())
         torch.stack([term for key, term in terms.items() if not key.startswith("~")]).sum().backward()
         silent = [key for key, value in tiny.named_parameters() if value.grad is None or not value.grad.any()]
-        assert not [key for key in silent if not key.startswith("entropy_model")], silent
-        assert {"styles", "feature", "core", "slices"} <= set(terms)
+        assert not silent
+        assert {"styles", "core"} <= set(terms)
     with pytest.raises(UsageError, match=r"hsc\.codes has no option 'speed'"):
         manager.component("lesson", "hsc.codes", {"speed": 1})
     with pytest.raises(InputError, match="named by number"):
@@ -187,25 +217,6 @@ def test_another_generator_is_refused():
         Holder("abc").on(torch.device("cpu"))
 
 
-def test_pictures_louder_than_the_training_are_outside(coded: tuple[Network, Stages]):
-    analysis = coded[0].analysis
-    random = torch.Generator().manual_seed(0)
-
-    def y(loudness: float) -> torch.Tensor:
-        return (
-            loudness
-            * torch.randn(8, 9, 16, 16, generator=random)
-            * (0.8 + 0.4 * torch.rand(8, 1, 1, 1, generator=random))
-        )
-
-    for _ in range(600):
-        analysis.domain.observe(y(1.0))
-    prepared = analysis.prepare(picture(), None, Context(*SIZE))
-    assert analysis.outside(prepared._replace(y=y(1.0)[:1]), Context(*SIZE)) is None
-    assert analysis.outside(prepared._replace(y=y(0.1)[:1]), Context(*SIZE)) is None
-    assert "does not look like an aligned face" in analysis.outside(prepared._replace(y=y(4.0)[:1]), Context(*SIZE))
-
-
 def test_the_regression_finds_a_linear_map_of_its_rank():
     random = torch.Generator().manual_seed(0)
     seen = torch.randn(600, 20, generator=random) * torch.linspace(0.1, 5, 20) + 3
@@ -218,3 +229,14 @@ def test_the_regression_finds_a_linear_map_of_its_rank():
     assert (told - known).square().mean() < 0.03 * (known - known.mean(0)).square().mean()
     one = solve(seen, known, torch.linspace(1, 2, 7), 1)
     assert one["project.weight"].shape == (1, 20) and one["expand.weight"].shape == (7, 1)
+
+
+def test_scales_are_those_of_the_residuals():
+    random = np.random.default_rng(0)
+    true = np.outer(np.geomspace(4, 0.3, 9), np.linspace(0.5, 1.5, 8))
+    scales = scales_of(np.rint(true * random.standard_normal((60, 9, 8))))
+    assert scales.shape == (1, 9, 8, 1) and scales.dtype == np.int8
+    found = scale_of(torch.from_numpy(scales[0, :, :, 0]).float()).numpy()
+    loud = true > 0.7  # of smaller ones most round to zero
+    assert np.abs(np.log(found / true))[loud].max() < 0.35
+    assert (found[~loud] < 0.9).all() and (found >= 0.03).all()
