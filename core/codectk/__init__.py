@@ -24,6 +24,7 @@ from codectk.base.errors import (
     DomainWarning,
     IncompleteWarning,
     InputError,
+    MemoryLimitError,
     MismatchError,
     OutputError,
     PluginError,
@@ -38,6 +39,7 @@ from codectk.base.errors import (
 if TYPE_CHECKING:
     from codectk.api import decode, edit, encode, info, load, summary, verify
     from codectk.base.memory import keep_freed_memory
+    from codectk.base.resources import resources
     from codectk.pipeline.codec import Codec
 
 __version__ = "0.1.0"
@@ -52,6 +54,7 @@ __all__ = [
     "DomainWarning",
     "IncompleteWarning",
     "InputError",
+    "MemoryLimitError",
     "MismatchError",
     "OutputError",
     "PluginError",
@@ -68,6 +71,7 @@ __all__ = [
     "info",
     "keep_freed_memory",
     "load",
+    "resources",
     "summary",
     "verify",
 ]
@@ -87,6 +91,10 @@ def __getattr__(name: str) -> Any:
         from codectk.base.memory import keep_freed_memory
 
         return keep_freed_memory
+    if name == "resources":
+        from codectk.base.resources import resources
+
+        return resources
     raise AttributeError(f"module 'codectk' has no attribute '{name}'")
 
 

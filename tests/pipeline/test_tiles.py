@@ -172,3 +172,21 @@ def test_a_grid_of_another_writer_is_read(codec, whole):
     image = codec.decode(write(header, chunks))
     assert isinstance(image, Image.Image)
     assert np.abs(np.asarray(image, np.float32) - SCENE).mean() < 20
+
+
+def test_tiles_at_once_make_the_same_file_and_picture(codec, tmp_path):
+    data = codec.encode(SCENE)
+    path = tmp_path / "a.ctk"
+    path.write_bytes(data)
+    whole, part = codec.decode(data), codec.decode(path, region=(60, 20, 100, 100))
+    with codectk.resources(jobs=3):
+        assert codec.encode(SCENE) == data
+        assert np.array_equal(codec.decode(data), whole)
+        assert np.array_equal(codec.decode(path, region=(60, 20, 100, 100)), part)
+
+
+def test_tiles_at_once_tell_which_is_damaged(codec):
+    data = bytearray(codec.encode(SCENE))
+    data[bytes(data).index(read(bytes(data)).payloads(LATENTS)[4]) + 3] ^= 8
+    with codectk.resources(jobs=3), pytest.raises(ChecksumError, match="tile 5 of 6"):
+        codec.decode(bytes(data), region=(0, 0, 230, 149))

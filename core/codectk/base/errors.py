@@ -54,6 +54,12 @@ class DomainError(InputError):
     code = "CTK-E105"
 
 
+class MemoryLimitError(CodectkError):
+    """The work would need more memory than is allowed; nothing was allocated for it."""
+
+    code = "CTK-E106"
+
+
 class UsageError(CodectkError):
     """A knob or option is unknown, out of range or contradicts another one."""
 

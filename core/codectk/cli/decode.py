@@ -17,7 +17,7 @@ from codectk.cli.batch import Done, Job
 from codectk.cli.errors import State
 from codectk.cli.first_use import FirstUse, yes_option
 from codectk.cli.notes import notes
-from codectk.cli.options import debug_option, device_option, engine_option, json_option, knob_options
+from codectk.cli.options import debug_option, device_option, engine_option, json_option, knob_options, resource_options
 from codectk.cli.output import Bar
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ STRIP = (0.0, 0.25, 0.5, 0.75, 1.0)
     "--weights", metavar="NAME|FILE", help="The weights or the bundle that the files name, if they are not found."
 )
 @knob_options
+@resource_options
 @yes_option
 @device_option
 @engine_option
@@ -66,6 +67,7 @@ def command(
     region: str | None,
     scale: str,
     weights: str | None,
+    jobs: int,
     yes: bool,
     device: str,
     engine: str,

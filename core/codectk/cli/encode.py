@@ -15,7 +15,7 @@ from codectk.cli.batch import Done, Job
 from codectk.cli.errors import State
 from codectk.cli.first_use import FirstUse, yes_option
 from codectk.cli.notes import note, notes
-from codectk.cli.options import debug_option, device_option, engine_option, json_option, knob_options
+from codectk.cli.options import debug_option, device_option, engine_option, json_option, knob_options, resource_options
 from codectk.cli.output import Bar
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ SUFFIX = ".ctk"
 @click.option("--keep", default="", metavar="KINDS", help="Keep metadata: exif, xmp and icc, such as exif,xmp.")
 @click.option("--aligned", is_flag=True, help="The picture is framed already; for codecs that align pictures.")
 @click.option("--strict-domain", is_flag=True, help="Refuse pictures that the codec was not made for.")
+@resource_options
 @yes_option
 @device_option
 @engine_option
@@ -81,6 +82,7 @@ def command(
     keep: str,
     aligned: bool,
     strict_domain: bool,
+    jobs: int,
     yes: bool,
     device: str,
     engine: str,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 import click
 
 from codectk.base.errors import UsageError
+from codectk.base.resources import amount, resources
 from codectk.cli.errors import State
 from codectk.spec.light import ENGINES
 
@@ -78,6 +80,35 @@ def device_option(function: Function) -> Function:
     return click.option(
         "--device", default="cpu", show_default=True, metavar="NAME", help="cpu, cuda, cuda:1, ... as the codec allows."
     )(function)
+
+
+def resource_options(function: Function) -> Function:
+    """Add --max-pixels, --max-memory and --jobs; the verb runs within what they allow, and is passed `jobs`."""
+
+    @functools.wraps(function)
+    def limited(*args: Any, max_pixels: str | None, max_memory: str | None, jobs: int | None, **options: Any) -> Any:
+        if jobs is not None and jobs > 1:
+            # One thread each, where nobody asked for more; read when the networks' libraries are imported.
+            os.environ.setdefault("OMP_NUM_THREADS", "1")
+        given = {"max_pixels": max_pixels, "max_memory": max_memory}
+        amounts = {
+            name: amount(text, f"--{name.replace('_', '-')}") for name, text in given.items() if text is not None
+        }
+        with resources(**amounts, jobs=jobs):
+            return function(*args, jobs=jobs or 1, **options)
+
+    made: Any = limited
+    for name, text in (
+        (
+            "max-memory",
+            "Refuse what would need more memory than about N, such as 2G; by default the machine's.",
+        ),
+        ("max-pixels", "Refuse pictures of more pixels than N, such as 50M; files hold 200M at most."),
+    ):
+        made = click.option(f"--{name}", metavar="N", help=text)(made)
+    return click.option(
+        "--jobs", type=click.IntRange(min=1), metavar="N", help="Tiles at once; with -r, files at once. Same results."
+    )(cast(Function, made))
 
 
 def knob_options(function: Function) -> Function:

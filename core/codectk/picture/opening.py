@@ -20,7 +20,8 @@ from PIL import (  # noqa: F401
 )
 
 from codectk.base.errors import CodectkError, InputError
-from codectk.base.limits import MAX_PIXELS, MAX_SIDE
+from codectk.base.limits import MAX_SIDE
+from codectk.base.resources import current
 
 with suppress(ImportError):  # Pillow from 11.3 on, if it was built with it
     from PIL import AvifImagePlugin  # noqa: F401
@@ -52,7 +53,7 @@ def decoding(name: str) -> Iterator[None]:
     except (CodectkError, MemoryError):
         raise
     except Image.DecompressionBombError as error:
-        raise InputError(f"{name} declares more pixels than the limit of {MAX_PIXELS:,}.") from error
+        raise InputError(f"{name} declares more pixels than the limit of {current().max_pixels:,}.") from error
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(". ")
         raise InputError(f"{name} cannot be decoded; it is damaged, cut or of a rare kind ({reason}).") from error
@@ -112,9 +113,11 @@ def check_size(width: int, height: int, name: str) -> None:
     """
     if width < 1 or height < 1:
         raise InputError(f"{name} has no pixels ({width} x {height}).")
-    if width > MAX_SIDE or height > MAX_SIDE or width * height > MAX_PIXELS:
+    most = current().max_pixels
+    if width > MAX_SIDE or height > MAX_SIDE or width * height > most:
         raise InputError(
-            f"{name} has {width} x {height} pixels; the limits are {MAX_SIDE:,} on a side and {MAX_PIXELS:,} in all."
+            f"{name} has {width} x {height} pixels; the limits are {MAX_SIDE:,} on a side and {most:,} in all "
+            "(--max-pixels or CODECTK_MAX_PIXELS)."
         )
 
 

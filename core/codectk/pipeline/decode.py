@@ -32,8 +32,9 @@ from codectk.picture.alpha import decode_alpha
 from codectk.picture.convert import to_neutral
 from codectk.picture.pad import crop
 from codectk.picture.tiles import SCALES, Blend, Reduced, check_region, reduced, touching
-from codectk.pipeline import program, sources
+from codectk.pipeline import memory, program, sources
 from codectk.pipeline.edit import carried_edits
+from codectk.pipeline.pieces import each
 from codectk.spec.card import resolve_knobs
 from codectk.spec.knob import Number
 from codectk.spec.stages import Stages
@@ -71,6 +72,7 @@ def decode_settings(
         ParameterMismatchError: the entropy decoder lost step.
         BitstreamError: the payload or the alpha plane makes no sense.
         ContractError: the codec's stages broke their contract.
+        LimitError, MemoryLimitError: there are more pixels, or more memory is needed, than `base.resources` allows.
     """
     container = source.front if isinstance(source, TiledFile) else source
     header = container.header
@@ -81,7 +83,9 @@ def decode_settings(
     if scale not in SCALES:
         raise UsageError(f"A picture is reduced by {', '.join(map(str, SCALES))}, not {scale!r}.")
     painter = _Painter(codec, header, resolved, carried_edits(container))
-    if isinstance(source, TiledFile) or container.tiling is not None:
+    tiling = source.tiling
+    memory.check(codec, "decode", header.width, header.height, tiling.grid if tiling else None, box)
+    if tiling is not None:
         _check_tiled(codec.stages, layers)
         planes = painter.tiles(source, box, scale)
     else:
@@ -123,11 +127,16 @@ class _Painter:
         outs = [Reduced(box.width, box.height, scale) for _ in self._settings]
         wanted = touching(grid, header.width, header.height, box)
         blends = [Blend(grid, header.width, header.height, box) for _ in self._settings]
-        for done, (number, tile) in enumerate(wanted, 1):
+
+        def painted(numbered: tuple[int, Box]) -> list[np.ndarray]:
+            number, tile = numbered
             latents = _code(codec, [payload(number)], coding_context(header, codec, tile))
-            for knobs, blend, out in zip(self._settings, blends, outs, strict=True):
-                out.add(blend.add(tile, self._paint(latents, tile, knobs)))
-            report(done, len(wanted))
+            return [self._paint(latents, tile, knobs) for knobs in self._settings]
+
+        for done, pixels in enumerate(each(painted, wanted)):
+            for blend, out, one in zip(blends, outs, pixels, strict=True):
+                out.add(blend.add(wanted[done][1], one))
+            report(done + 1, len(wanted))
         yield from (out.pixels for out in outs)
 
     def _paint(self, latents: Mapping[str, Any], box: Box, knobs: Mapping[str, Number]) -> np.ndarray:

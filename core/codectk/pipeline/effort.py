@@ -18,7 +18,8 @@ from codectk.spec.knob import Number
 
 if TYPE_CHECKING:
     from codectk.pipeline.codec import Codec
-    from codectk.pipeline.encode import Encoding, Piece
+    from codectk.pipeline.encode import Encoding
+    from codectk.pipeline.pieces import Piece
 
 STEPS = (0, 10, 20, 35, 50, 75, 100, 150, 300, 600)
 """Steps of gradients by effort; each takes about as long as encoding and decoding three times."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from codectk.base.errors import (
@@ -26,31 +26,15 @@ from codectk.picture.convert import floats
 from codectk.picture.pad import pad
 from codectk.picture.tiles import plan
 from codectk.pipeline import effort as effort_room
-from codectk.pipeline import program, sources
+from codectk.pipeline import memory, program, sources
 from codectk.pipeline.domain import unlike_training
+from codectk.pipeline.pieces import Piece, each
 from codectk.spec.card import resolve_knobs
 from codectk.spec.knob import Knob, Number
 from codectk.spec.stages import SymbolCoder
 
 if TYPE_CHECKING:
     from codectk.pipeline.codec import Codec
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A picture, or one of its tiles, after the part of the analysis that no rate changes.
-
-    Attributes:
-        box: where it lies in the picture.
-        prepared: what the analysis made.
-        ctx: size in pixels after padding, and the knobs that the analysis saw.
-        remark: why it lies outside the codec's domain, or None.
-    """
-
-    box: Box
-    prepared: program.Prepared
-    ctx: Context
-    remark: str | None
 
 
 class Encoding:
@@ -78,6 +62,7 @@ class Encoding:
         UsageError: a knob is unknown or out of range, or the codec neither aligns nor judges where that was asked for.
         InputError: the color profile is too large for a file, or the alignment found nothing.
         DomainError: the picture is outside the codec's domain, with `strict_domain`.
+        MemoryLimitError: it would need more memory than is allowed.
     """
 
     def __init__(
@@ -106,6 +91,7 @@ class Encoding:
         tile = codec.card.tile
         self.grid = None if tile is None else plan(picture.width, picture.height, tile, stages.stride)
         whole = [Box(0, 0, picture.width, picture.height)]
+        memory.check(codec, "encode", picture.width, picture.height, self.grid)
         self.boxes = whole if self.grid is None else self.grid.boxes(picture.width, picture.height)
         self._strict_domain, self._once = strict_domain, once and self.grid is not None
         self._kept: dict[Box, Piece] = {}
@@ -121,14 +107,20 @@ class Encoding:
         codec, stages = self.codec, self.codec.stages
         payloads: list[bytes] = []
         remarks: list[str | None] = []
-        for piece in self._pieces():
-            values, coded = self._values(piece, rate)
+        coded = self._coded_knobs(rate)
+
+        def payload(box: Box) -> tuple[Sequence[bytes], str | None]:
+            piece = self._piece(box)
+            values = self._values(piece, rate)
             if self.effort:
-                payloads += effort_room.refined(self, piece, values, coded)
-            else:
-                payloads += self.written(piece, values, coded)[0]
-                report(len(remarks) + 1, len(self.boxes))
-            remarks.append(piece.remark)
+                return effort_room.refined(self, piece, values, coded), piece.remark
+            return self.written(piece, values, coded)[0], piece.remark
+
+        for layers, remark in each(payload, self.boxes):
+            payloads += layers
+            remarks.append(remark)
+            if not self.effort:
+                report(len(remarks), len(self.boxes))
         tiling = []
         if self.grid is not None:
             self._judge(remarks)
@@ -219,16 +211,19 @@ class Encoding:
     def _code(
         self, piece: Piece, coder: SymbolCoder, rate: Number | None
     ) -> tuple[Mapping[str, Any], dict[str, Number]]:
-        values, coded = self._values(piece, rate)
-        return self._coded(piece, coder, values, coded), coded
+        coded = self._coded_knobs(rate)
+        return self._coded(piece, coder, self._values(piece, rate), coded), coded
 
-    def _values(self, piece: Piece, rate: Number | None) -> tuple[Mapping[str, Any], dict[str, Number]]:
-        """What the analysis makes, and the knobs that the file carries."""
-        card, stages = self.codec.card, self.codec.stages
-        settled = self._settled(rate)
-        coded = {name: value for name, value in settled.items() if card.knobs[name].coded}
+    def _values(self, piece: Piece, rate: Number | None) -> Mapping[str, Any]:
+        """What the analysis makes."""
+        stages = self.codec.stages
         with stages.backend.guard():
-            return program.finish(stages, piece.prepared, replace(piece.ctx, knobs=settled)), coded
+            return program.finish(stages, piece.prepared, replace(piece.ctx, knobs=self._settled(rate)))
+
+    def _coded_knobs(self, rate: Number | None) -> dict[str, Number]:
+        """The knobs that the file carries."""
+        knobs = self.codec.card.knobs
+        return {name: value for name, value in self._settled(rate).items() if knobs[name].coded}
 
     def _settled(self, rate: Number | None = None) -> dict[str, Number]:
         """Values of the knobs as a decoder will know them; `rate` as for `file`."""
@@ -258,13 +253,15 @@ class Encoding:
 
     def _pieces(self) -> Iterator[Piece]:
         """The picture or its tiles, prepared; again only where that was not kept."""
-        for box in self.boxes:
-            piece = self._kept.get(box)
-            if piece is None:
-                piece = self._prepare(box)
-                if not self._once:
-                    self._kept[box] = piece
-            yield piece
+        return map(self._piece, self.boxes)
+
+    def _piece(self, box: Box) -> Piece:
+        piece = self._kept.get(box)
+        if piece is None:
+            piece = self._prepare(box)
+            if not self._once:
+                self._kept[box] = piece
+        return piece
 
     def _prepare(self, box: Box) -> Piece:
         stages, rate_knob = self.codec.stages, self.codec.card.rate_knob

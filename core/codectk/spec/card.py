@@ -47,6 +47,7 @@ from codectk.base.toml import Table
 from codectk.bitstream.tiles import MIN_TILE, OVERLAP
 from codectk.spec.component import NAME, ComponentCard, parse_component, place_of
 from codectk.spec.fidelity import Fidelity, parse_fidelity
+from codectk.spec.footprint import Footprint, parse_footprints
 from codectk.spec.knob import Knob, Number, Side, parse_knob
 
 
@@ -63,6 +64,7 @@ class CodecCard:
         summarizes: its plugin has the hook `codectk_summary`, and is imported for `codectk info`.
         tile: longest side in pixels of what is coded in one piece; None for a codec that needs the whole picture.
         fidelity: what its own weights reach on pictures of their domain; None with others, or if nobody measured.
+        memory: what it takes, by engine; empty where nobody measured.
         network: place of the function that builds the network with fresh weights from a recipe's options: a torch
             module whose `codec(weights_hash, device)` wires the stages; "" asks the hook `codectk_network`.
         preset: the codec's own weights in the plugin's `weights.toml`; with `network`, codectk loads these or others by
@@ -79,6 +81,7 @@ class CodecCard:
     summarizes: bool = False
     tile: int | None = None
     fidelity: Fidelity | None = None
+    memory: Mapping[str, Footprint] = field(default_factory=dict, hash=False)
     network: str = ""
     preset: str = ""
     light: str = ""
@@ -236,6 +239,7 @@ def _codec(table: Table) -> CodecCard:
         summarizes=table.take("summarizes", bool, False),
         tile=tile or None,
         fidelity=parse_fidelity(table),
+        memory=parse_footprints(table),
         network=place_of(table, "network"),
         preset=table.take("preset", str, ""),
         light=place_of(table, "light"),
