@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -68,6 +68,21 @@ class Done:
 
     line: str
     fields: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job.
+
+    Attributes:
+        report: for --json.
+        code: exit code; 0 where all went well.
+        fields: what the work told, if so.
+    """
+
+    report: dict[str, Any]
+    code: int = 0
+    fields: dict[str, Any] = field(default_factory=dict)
 
 
 Work = Callable[[Job, Bar], Done]
@@ -138,9 +153,9 @@ def run(jobs: Sequence[Job], work: Work, state: State, *, as_json: bool) -> int:
     with progress_bar(len(jobs)) as bar:
         for job in jobs:
             bar.start(Path(job.source).name)
-            report, code = _one(job, work, state, bar, as_json=as_json, alone=len(jobs) == 1)
-            reports.append(report)
-            worst = max(worst, code)
+            outcome = attempt(job, work, state, bar, as_json=as_json, alone=len(jobs) == 1)
+            reports.append(outcome.report)
+            worst = max(worst, outcome.code)
             bar.advance()
     if as_json:
         print_json(single(reports))
@@ -156,15 +171,23 @@ def single(reports: Iterable[Any]) -> Any:
     return listed[0] if len(listed) == 1 else listed
 
 
-def _one(job: Job, work: Work, state: State, bar: Bar, *, as_json: bool, alone: bool) -> tuple[dict[str, Any], int]:
+def attempt(job: Job, work: Work, state: State, bar: Bar, *, as_json: bool, alone: bool = False) -> Outcome:
+    """Do one job, and say what became of it.
+
+    Args:
+        job, work, state, bar: as for `run`.
+        as_json: say nothing of what went well.
+        alone: there is no other, so that errors need not name it.
+    """
     try:
         with reporting(bar.within):
             done = work(job, bar)
     except Exception as error:
         told = tell(error, state, "" if alone else job.source, bar.warn)
-        return {"input": job.source, "error": {"code": told.code, "message": told.message}}, told.exit_code
+        report = {"input": job.source, "error": {"code": told.code, "message": told.message}}
+        return Outcome(report, told.exit_code)
     if job.to_stdout:
         bar.warn(done.line)
     elif not as_json:
         bar.say(done.line)
-    return {"input": job.source, "output": str(job.target), **done.fields}, 0
+    return Outcome({"input": job.source, "output": str(job.target), **done.fields}, 0, done.fields)

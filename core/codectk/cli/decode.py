@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,15 @@ from codectk.cli.batch import Done, Job
 from codectk.cli.errors import State
 from codectk.cli.first_use import FirstUse, yes_option
 from codectk.cli.notes import notes
-from codectk.cli.options import debug_option, device_option, engine_option, json_option, knob_options, resource_options
+from codectk.cli.options import (
+    archive_options,
+    debug_option,
+    device_option,
+    engine_option,
+    json_option,
+    knob_options,
+    resource_options,
+)
 from codectk.cli.output import Bar
 
 if TYPE_CHECKING:
@@ -50,6 +59,7 @@ STRIP = (0.0, 0.25, 0.5, 0.75, 1.0)
     "--weights", metavar="NAME|FILE", help="The weights or the bundle that the files name, if they are not found."
 )
 @knob_options
+@archive_options
 @resource_options
 @yes_option
 @device_option
@@ -67,7 +77,8 @@ def command(
     region: str | None,
     scale: str,
     weights: str | None,
-    jobs: int,
+    recursive: bool,
+    overwrite: bool,
     yes: bool,
     device: str,
     engine: str,
@@ -77,26 +88,28 @@ def command(
 
     Only decoder-side knobs apply here. An existing output is replaced, but only when its file was decoded.
     A file of a layered codec that ends after a whole layer is decoded, too, with a note.
+    With -r, OUT is a folder with the structure of the inputs, and the same command goes on where it was killed.
     """
     if strip and "realism" in knobs:
         raise UsageError("--realism and --realism-strip contradict each other; give one of them.")
     settings = [{**knobs, "realism": f"{value:g}"} for value in STRIP] if strip else [knobs]
 
-    first_use = FirstUse(yes)
     part = {"layers": layers, "region": _region(region), "scale": _scale(scale)}
+    where = {"device": device, "engine": engine, "weights": weights}
+    work = partial(_decode, where, part, settings, FirstUse(yes))
+    outputs = Outputs([weights] if weights and Path(weights).is_file() else [])
+    if recursive:
+        from codectk.cli import archive
 
-    def work(job: Job, bar: Bar) -> Done:
-        with notes(job.source, bar.warn):
-            return _decode(job, where, part, settings, first_use, bar)
+        planned = archive.plan(sources, output, ".png", {".ctk"}, outputs)
+        return archive.run(planned, work, state, output, [where, part, settings], as_json=as_json, overwrite=overwrite)
 
     from codectk.picture.write import check_format
 
-    where = {"device": device, "engine": engine, "weights": weights}
-    reads = [weights] if weights and Path(weights).is_file() else []
-    jobs = batch.plan(sources, output, ".png", Outputs(reads))
-    for job in jobs:
+    planned = batch.plan(sources, output, ".png", outputs)
+    for job in planned:
         check_format(job.target)
-    return batch.run(jobs, work, state, as_json=as_json)
+    return batch.run(planned, work, state, as_json=as_json)
 
 
 def _region(text: str | None) -> tuple[int, ...] | None:
@@ -115,11 +128,11 @@ def _scale(text: str) -> int:
 
 
 def _decode(
-    job: Job,
     where: dict[str, Any],
     part: dict[str, Any],
     settings: Sequence[dict[str, str]],
     first_use: FirstUse,
+    job: Job,
     bar: Bar,
 ) -> Done:
     from codectk import api
@@ -140,7 +153,8 @@ def _decode(
         pictures = list(api.decode_pictures(source, settings, **part, **where))
         return pictures, time.perf_counter() - started
 
-    pictures, seconds = first_use.run(decode, bar)
+    with notes(job.source, bar.warn):
+        pictures, seconds = first_use.run(decode, bar)
     picture = pictures[0]
     if len(settings) > 1:
         picture = strip(pictures, [f"realism {knobs['realism']}" for knobs in settings])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +16,25 @@ from codectk.cli.batch import Done, Job
 from codectk.cli.errors import State
 from codectk.cli.first_use import FirstUse, yes_option
 from codectk.cli.notes import note, notes
-from codectk.cli.options import debug_option, device_option, engine_option, json_option, knob_options, resource_options
+from codectk.cli.options import (
+    archive_options,
+    debug_option,
+    device_option,
+    engine_option,
+    json_option,
+    knob_options,
+    resource_options,
+)
 from codectk.cli.output import Bar
 
 if TYPE_CHECKING:
     from codectk.picture.read import Kinds
 
 SUFFIX = ".ctk"
+
+_COMMON = {".avif", ".bmp", ".gif", ".heic", ".heif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+PICTURES = frozenset(_COMMON | {".pbm", ".pgm", ".pnm", ".ppm"})
+"""Suffixes of what is taken from folders."""
 
 
 @click.command("encode")
@@ -58,6 +71,7 @@ SUFFIX = ".ctk"
 @click.option("--keep", default="", metavar="KINDS", help="Keep metadata: exif, xmp and icc, such as exif,xmp.")
 @click.option("--aligned", is_flag=True, help="The picture is framed already; for codecs that align pictures.")
 @click.option("--strict-domain", is_flag=True, help="Refuse pictures that the codec was not made for.")
+@archive_options
 @resource_options
 @yes_option
 @device_option
@@ -82,7 +96,8 @@ def command(
     keep: str,
     aligned: bool,
     strict_domain: bool,
-    jobs: int,
+    recursive: bool,
+    overwrite: bool,
     yes: bool,
     device: str,
     engine: str,
@@ -92,6 +107,9 @@ def command(
 
     An existing output is replaced, but only when its picture was encoded. With several inputs, OUT is a folder,
     failures do not stop the others, and the exit code is the highest of all.
+
+    With -r, OUT is a folder with the structure of the inputs. A journal in it lets the same command go on where it was
+    killed, and skip what has not changed since.
     """
     from codectk.picture.read import kept_kinds
     from codectk.pipeline.goal import seed_knob
@@ -106,12 +124,6 @@ def command(
     resolve_knobs(card, knobs, "encoder")
     if best_of is not None:
         seed_knob(card)
-    jobs = batch.plan(
-        sources, output, SUFFIX, Outputs(name for name in (codec, weights, importance) if name and Path(name).is_file())
-    )
-    for job in jobs:
-        if not job.to_stdout and job.target.suffix.lower() != SUFFIX:
-            raise OutputError(f"'{job.target}' does not end in {SUFFIX}.")
     arguments = {
         "codec": codec,
         "weights": weights,
@@ -126,13 +138,18 @@ def command(
         **targets,
         **knobs,
     }
-    first_use = FirstUse(yes)
+    work = partial(_encode, kept, card.name, arguments, FirstUse(yes))
+    outputs = Outputs(name for name in (codec, weights, importance) if name and Path(name).is_file())
+    if recursive:
+        from codectk.cli import archive
 
-    def work(job: Job, bar: Bar) -> Done:
-        with notes(job.source, bar.warn):
-            return _encode(job, kept, card.name, arguments, first_use, bar)
-
-    return batch.run(jobs, work, state, as_json=as_json)
+        planned = archive.plan(sources, output, SUFFIX, PICTURES, outputs)
+        return archive.run(planned, work, state, output, [kept, arguments], as_json=as_json, overwrite=overwrite)
+    planned = batch.plan(sources, output, SUFFIX, outputs)
+    for job in planned:
+        if not job.to_stdout and job.target.suffix.lower() != SUFFIX:
+            raise OutputError(f"'{job.target}' does not end in {SUFFIX}.")
+    return batch.run(planned, work, state, as_json=as_json)
 
 
 def _check_targets(targets: dict[str, float | None], strict: bool, best_of: int | None) -> None:
@@ -145,7 +162,7 @@ def _check_targets(targets: dict[str, float | None], strict: bool, best_of: int 
         raise UsageError("Give --best-of or a target, not both.")
 
 
-def _encode(job: Job, kept: Kinds, name: str, arguments: dict[str, Any], first_use: FirstUse, bar: Bar) -> Done:
+def _encode(kept: Kinds, name: str, arguments: dict[str, Any], first_use: FirstUse, job: Job, bar: Bar) -> Done:
     from codectk import api
     from codectk.picture.read import read_picture
 
@@ -158,7 +175,8 @@ def _encode(job: Job, kept: Kinds, name: str, arguments: dict[str, Any], first_u
         data = api.encode(picture, **arguments, progress=bar.within)
         return data, time.perf_counter() - started
 
-    data, seconds = first_use.run(encode, bar)
+    with notes(job.source, bar.warn):
+        data, seconds = first_use.run(encode, bar)
     info = api.info(data)
     job.write(data)
     chosen = {"seed": info.knobs["seed"]} if arguments["best_of"] is not None else {}

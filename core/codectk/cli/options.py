@@ -83,7 +83,7 @@ def device_option(function: Function) -> Function:
 
 
 def resource_options(function: Function) -> Function:
-    """Add --max-pixels, --max-memory and --jobs; the verb runs within what they allow, and is passed `jobs`."""
+    """Add --max-pixels, --max-memory and --jobs; the verb runs within what they allow."""
 
     @functools.wraps(function)
     def limited(*args: Any, max_pixels: str | None, max_memory: str | None, jobs: int | None, **options: Any) -> Any:
@@ -95,7 +95,7 @@ def resource_options(function: Function) -> Function:
             name: amount(text, f"--{name.replace('_', '-')}") for name, text in given.items() if text is not None
         }
         with resources(**amounts, jobs=jobs):
-            return function(*args, jobs=jobs or 1, **options)
+            return function(*args, **options)
 
     made: Any = limited
     for name, text in (
@@ -109,6 +109,16 @@ def resource_options(function: Function) -> Function:
     return click.option(
         "--jobs", type=click.IntRange(min=1), metavar="N", help="Tiles at once; with -r, files at once. Same results."
     )(cast(Function, made))
+
+
+def archive_options(function: Function) -> Function:
+    """Add --recursive and --overwrite."""
+    overwrite = click.option(
+        "--overwrite", is_flag=True, help="With -r: also replace files in OUT that are not of this archive."
+    )
+    return click.option(
+        "-r", "--recursive", is_flag=True, help="Take all files in folders; OUT is a folder of the same structure."
+    )(overwrite(function))
 
 
 def knob_options(function: Function) -> Function:

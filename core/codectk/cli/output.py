@@ -115,6 +115,36 @@ class _Plain:
         pass
 
 
+class Recorder:
+    """A bar of another process: what is printed is kept, and printed by the one that has the screen."""
+
+    def __init__(self) -> None:
+        self._lines: list[tuple[str, str]] = []
+
+    def start(self, name: str) -> None:
+        pass
+
+    def advance(self) -> None:
+        pass
+
+    def say(self, line: str) -> None:
+        self._lines.append(("say", line))
+
+    def warn(self, line: str) -> None:
+        self._lines.append(("warn", line))
+
+    def ask(self, question: str) -> bool:
+        return False
+
+    def within(self, done: int, total: int | None = None, **fields: object) -> None:
+        pass
+
+    def replay(self, bar: Bar) -> None:
+        """Print what was kept."""
+        for how, line in self._lines:
+            getattr(bar, how)(line)
+
+
 class _Rich:
     """A bar over the files, and below it one over the steps within the current file, once it has reported some."""
 
