@@ -13,7 +13,7 @@ EXAMPLE := examples/codectk-palette
 # One kind of arithmetic each: old processors, another BLAS, the machine's own, and bfloat16 wherever oneDNN may.
 ARITHMETIC := "ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41" OPENBLAS_CORETYPE=Haswell "" DNNL_DEFAULT_FPMATH_MODE=BF16
 
-.PHONY: demo test test-portable test-compressai test-lowest wheels test-wheels docs check clean
+.PHONY: demo test test-portable test-compressai test-lowest wheels test-wheels docs man check clean
 
 demo: $(VENV)/demo.done  ## encode and decode a photo, compare with JPEG and WebP, draw the result
 	$(BIN)/python examples/demo.py examples/photo.png demo
@@ -40,6 +40,9 @@ test-wheels: wheels  ## install the wheels in an environment of their own and ru
 
 docs: $(VENV)/test.done  ## the documentation site, in site/; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+
+man: $(VENV)/test.done  ## the manual page, packaging/codectk.1
+	$(BIN)/python packaging/man.py
 
 check: $(VENV)/test.done  ## style and types
 	$(BIN)/ruff check .
