@@ -131,7 +131,7 @@ def _outcomes(
     jobs: Iterable[Job], begin: Callable[[Job], None], work: Work, state: State, bar: Bar, *, as_json: bool
 ) -> Iterator[tuple[Job, Outcome]]:
     """Each job and what became of it, in their order."""
-    allowed, told = current(), {"state": state, "as_json": as_json}
+    allowed, once = current(), partial(attempt, state=state, as_json=as_json)
 
     def begun(job: Job) -> Outcome | None:
         """None where it may go on."""
@@ -146,7 +146,7 @@ def _outcomes(
     if allowed.jobs == 1:
         for job in jobs:
             bar.start(Path(job.source).name)
-            yield job, begun(job) or attempt(job, work, bar=bar, **told)
+            yield job, begun(job) or once(job, work, bar=bar)
         return
 
     def startable() -> Iterator[Job]:
@@ -162,7 +162,7 @@ def _outcomes(
     with _processes(allowed.jobs) as pool:
         try:
             for job, outcome, lines in in_order(
-                pool, partial(_captured, work, told, limits), startable(), 2 * allowed.jobs
+                pool, partial(_captured, once, work, limits), startable(), 2 * allowed.jobs
             ):
                 yield from failed
                 failed.clear()
@@ -176,10 +176,12 @@ def _outcomes(
     yield from failed
 
 
-def _captured(work: Work, told: dict[str, Any], limits: dict[str, Any], job: Job) -> tuple[Job, Outcome, Recorder]:
+def _captured(
+    once: Callable[..., Outcome], work: Work, limits: dict[str, Any], job: Job
+) -> tuple[Job, Outcome, Recorder]:
     lines = Recorder()
     with resources(**limits):
-        return job, attempt(job, work, bar=lines, **told), lines
+        return job, once(job, work, bar=lines), lines
 
 
 @contextmanager

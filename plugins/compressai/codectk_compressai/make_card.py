@@ -14,6 +14,9 @@ summary = "The image codecs of CompressAI's zoo, with its networks and checkpoin
 licence = "Apache-2.0"
 """
 
+TILE = 1024
+"""Longest side in pixels of what is coded in one piece. Every network of the zoo is one of convolutions."""
+
 QUALITY = """
 [codec.knobs.quality]
 side = "encoder"
@@ -34,6 +37,7 @@ def card() -> str:
 
 def _codec(preset: Preset) -> str:
     text = f'\n[[codec]]\nname = "{preset.name}"\nsummary = "{preset.summary}"\nstride = {preset.stride}\n'
+    text += f"tile = {TILE}\n"
     return text if preset.quality else text + QUALITY
 
 
