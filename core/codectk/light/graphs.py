@@ -115,6 +115,10 @@ class Parts:
         """
         return Below(self.find, prefix, others)
 
+    def array(self, values: np.ndarray) -> np.ndarray:
+        """A numpy array in the world of the parts: itself."""
+        return values
+
     def find(self, name: str) -> Any:
         """A part by its whole name.
 
@@ -174,15 +178,18 @@ class Below:
 
 
 class Graph:
-    """A network as a callable from float32 arrays to a float32 array; its session is made when it is first called."""
+    """A network as a callable from arrays to a float32 array; its session is made when it is first called."""
 
     def __init__(self, session: Callable[[], Any]) -> None:
         self._make = functools.lru_cache(maxsize=1)(session)
 
     def __call__(self, *inputs: Any) -> np.ndarray:
         session = self._make()
-        arrays = [np.atleast_1d(np.ascontiguousarray(value, np.float32)) for value in inputs]
-        made: np.ndarray = session.run(None, dict(zip(_names(session), arrays, strict=True)))[0]
+        arrays = {
+            taken.name: np.atleast_1d(np.ascontiguousarray(value, np.int64 if "int64" in taken.type else np.float32))
+            for taken, value in zip(session.get_inputs(), inputs, strict=True)
+        }
+        made: np.ndarray = session.run(None, arrays)[0]
         return made
 
 
@@ -197,10 +204,6 @@ def onnxruntime() -> ModuleType:
     except ImportError as error:
         raise UsageError("The light engine needs the package onnxruntime: pip install onnxruntime.") from error
     return onnxruntime
-
-
-def _names(session: Any) -> list[str]:
-    return [value.name for value in session.get_inputs()]
 
 
 def _threads() -> int:

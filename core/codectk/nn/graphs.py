@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
+from types import MethodType
 from typing import Any
 
+import numpy as np
 import onnx
 import torch
 from onnxscript.optimizer import optimize
@@ -43,13 +46,27 @@ class Recorded:
         self.module, self._calls = module, calls
 
     def __call__(self, *inputs: Any) -> Any:
-        tensors = tuple(_at_least_1d(torch.as_tensor(value, dtype=torch.float32)) for value in inputs)
+        tensors = tuple(map(_tensor, inputs))
         self._calls.append(tensors)
         return self.module(*tensors)
 
 
-def _at_least_1d(value: Tensor) -> Tensor:
-    return value if value.ndim else value.reshape(1)
+def _tensor(value: Any) -> Tensor:
+    """An input: float32, but for tensors of integers; a number is one of shape (1,)."""
+    integers = isinstance(value, Tensor) and not value.is_floating_point()
+    tensor = torch.as_tensor(value, dtype=torch.int64 if integers else torch.float32)
+    return tensor if tensor.ndim else tensor.reshape(1)
+
+
+class Method(nn.Module):
+    """A module's method of one input as a module."""
+
+    def __init__(self, method: MethodType) -> None:
+        super().__init__()
+        self.owner, self._name = method.__self__, method.__name__
+
+    def forward(self, x: Tensor) -> Any:
+        return getattr(self.owner, self._name)(x)
 
 
 class RecordedParts:
@@ -68,10 +85,15 @@ class RecordedParts:
     def under(self, prefix: str, **others: Any) -> Any:
         return Below(self.find, prefix, others)
 
+    def array(self, values: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values))
+
     def find(self, name: str) -> Any:
         part = attrgetter(name)(self._network)
         if type(part) is nn.ModuleList:  # one with a forward of its own is a network
             return [self._recorded(f"{name}.{number}", one) for number, one in enumerate(part)]
+        if isinstance(part, MethodType) and isinstance(part.__self__, nn.Module):
+            part = Method(part)
         return self._recorded(name, part) if isinstance(part, nn.Module) and not hasattr(part, "tables") else part
 
     def _recorded(self, name: str, module: nn.Module) -> Recorded:
@@ -92,7 +114,8 @@ def export_graphs(weights: Path, path: Path) -> GraphFile:
     if "codec" not in metadata:
         raise WeightsError(f"The weights {weights} do not say which codec they are for.")
     codec = metadata["codec"]
-    light = light_form(*manager.find_codec(codec))
+    card, record = manager.find_codec(codec)
+    light = light_form(card, record)
     if light is None:
         raise UsageError(f"Codec '{codec}' has no light form.")
     options = configuration(metadata)
@@ -100,12 +123,14 @@ def export_graphs(weights: Path, path: Path) -> GraphFile:
         with Building():
             network = manager.network(codec, options)
         install(network, load_tensors(weights))
-    file = graphs_of(network, options, light, path)
+    file = graphs_of(network, options, light, path, card.light_encodes)
     write_graphs(file)
     return file
 
 
-def graphs_of(network: nn.Module, configuration: Mapping[str, Any], light: Light, path: Path) -> GraphFile:
+def graphs_of(
+    network: nn.Module, configuration: Mapping[str, Any], light: Light, path: Path, encodes: bool = True
+) -> GraphFile:
     """The graphs of a network that is ready to code.
 
     Args:
@@ -113,12 +138,15 @@ def graphs_of(network: nn.Module, configuration: Mapping[str, Any], light: Light
         configuration: its options.
         light: how its programs are wired.
         path: of the file that they will be.
+        encodes: false where its light form only decodes.
 
     Raises:
         UsageError: this configuration has no light form.
     """
     parts = RecordedParts(network)
     stages = light.wire(parts, configuration, "", TorchBackend("cpu"))
+    if not encodes:
+        stages = replace(stages, analysis=network.codec("", "cpu").analysis)  # type: ignore[operator]
     with torch.no_grad():
         for example in light.examples:
             _run(stages, example)

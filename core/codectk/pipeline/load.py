@@ -48,6 +48,7 @@ def load(
     engine: str = "auto",
     weights: Reference | None = None,
     distribution: str = "",
+    decodes: bool = False,
 ) -> Codec:
     """Find, build and check a codec, or return the one that was loaded before.
 
@@ -58,6 +59,7 @@ def load(
         weights: other weights than the plugin's own, see `codectk.weights.locate`: by name or hash, the path of a
             weights file, or the four bytes by which a file names them.
         distribution: what a file's header says offers it, for the message if it is missing.
+        decodes: it is for decoding alone, so that "auto" takes a light form that does not encode, too.
 
     Raises:
         PluginError: no plugin offers it, or the one that does is broken or breaks a contract.
@@ -77,7 +79,8 @@ def load(
     offered, record = manager.find_codec(name, distribution=distribution)
     # What lies at a path may change between two calls; its hash does not.
     named = located(weights, name, record.package) if weights is not None and names_file(weights) else weights
-    light = engine == "onnx" or (engine == "auto" and device == "cpu" and _starts_light())
+    whole = decodes or offered.light_encodes or find_spec("torch") is None
+    light = engine == "onnx" or (engine == "auto" and device == "cpu" and whole and _starts_light())
 
     def make() -> Codec:
         found = named if named is None or isinstance(named, Located) else located(named, name, record.package)
@@ -118,7 +121,7 @@ def load_for(header: Header, *, device: str = "cpu", engine: str = "auto", weigh
     check(device=device, engine=engine, weights=weights)
     if header.needs:
         return _bundled(_bundle_for(header.codec, header.weights, header.needs, weights), device, engine)
-    load_own = partial(load, header.codec, device=device, engine=engine, distribution=header.distribution)
+    load_own = partial(load, header.codec, device=device, engine=engine, distribution=header.distribution, decodes=True)
     if weights is not None:
         return load_own(weights=weights)  # what did not make the file is refused where it is decoded
     others = any(header.weights)

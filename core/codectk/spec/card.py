@@ -70,6 +70,7 @@ class CodecCard:
         preset: the codec's own weights in the plugin's `weights.toml`; with `network`, codectk loads these or others by
             itself, else the hook `codectk_codec` does.
         light: place of the `spec.light.Light` that wires it without torch; "" for a codec that has none.
+        light_encodes: false where that only decodes.
         effort: 0 to 9, how hard encoding tries unless told otherwise.
     """
 
@@ -85,6 +86,7 @@ class CodecCard:
     network: str = ""
     preset: str = ""
     light: str = ""
+    light_encodes: bool = True
     effort: int = 0
 
     @property
@@ -243,6 +245,7 @@ def _codec(table: Table) -> CodecCard:
         network=place_of(table, "network"),
         preset=table.take("preset", str, ""),
         light=place_of(table, "light"),
+        light_encodes=table.take("light_encodes", bool, True),
         effort=table.take("effort", int, 0),
     )
     table.need(0 <= codec.effort <= 9, "effort must be 0 to 9")

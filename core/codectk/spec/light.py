@@ -25,7 +25,7 @@ class Light:
             by the names that they have in the torch network: `parts.under("synthesis").g_s0` is a callable, a list of
             them, a tensor, or a prior. Raises UsageError for options that have no light form.
         examples: sizes and knobs to make graphs from, two at least: a dimension that is the same in all of them is
-            the same in every picture.
+            the same in every picture. Where the light form only decodes, by the card, torch's analysis makes values.
     """
 
     wire: Wire

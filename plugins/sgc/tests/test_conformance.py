@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import pytest
 
+from codectk.base.errors import UsageError
+from codectk.pipeline.load import load
 from codectk.testing import CodecConformance
 from codectk.testing.untrained import untrained
 
@@ -23,7 +27,14 @@ class Sgc(CodecConformance):
 
 
 class TestPreset(Sgc):
-    pass
+    paintings = ({"steps": 4}, {"steps": 3, "seed": 9, "guidance": 1.0, "strength": 1.0})
+
+    def test_graphs_only_decode(self) -> None:
+        if find_spec("onnxruntime") is None:
+            pytest.skip("no ONNX Runtime here")
+        assert load("sgc").card.light and not load("sgc").card.light_encodes
+        with pytest.raises(UsageError, match="encodes with it alone; use the engine torch"):
+            self.encode(self.picture(40, 56), engine="onnx")
 
 
 @pytest.fixture(scope="class")

@@ -1,5 +1,6 @@
 """The diffusion: times, guidance, and that nothing but the seed is random."""
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -7,7 +8,7 @@ from torch import Tensor
 from codectk.base.errors import UsageError
 from codectk_sgc.config import CONFIGS
 from codectk_sgc.decoder.denoiser import Denoiser
-from codectk_sgc.decoder.diffusion import denoised, times
+from codectk_sgc.decoder.program import denoised, kept, times
 from codectk_sgc.decoder.schedule import schedule
 from codectk_sgc.network import build
 
@@ -19,8 +20,9 @@ def test_times_are_latent_diffusions():
     whole = times(CONFIGS["full"], 200, 1.0)
     assert whole.tolist() == list(range(996, 0, -5))
     assert times(CONFIGS["full"], 200, 0.7).tolist() == list(range(696, 0, -5))
-    kept = schedule(CONFIGS["full"]).alphas_cumprod[696]
-    assert float(kept.sqrt()) == pytest.approx(0.119, abs=5e-4)
+    for config in CONFIGS.values():
+        assert np.array_equal(kept(config), schedule(config).alphas_cumprod.numpy())
+    assert float(np.sqrt(kept(CONFIGS["full"])[696])) == pytest.approx(0.119, abs=5e-4)
     assert len(times(CONFIGS["small"], 50, 0.0)) == 1
     with pytest.raises(UsageError, match="1000 steps at most, not 1001"):
         times(CONFIGS["small"], 1001, 1.0)

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from codectk_sgc.config import CONFIGS, Config
 from codectk_sgc.decoder.denoiser import Rescaler
-from codectk_sgc.decoder.diffusion import denoised
+from codectk_sgc.decoder.program import denoised
 from codectk_sgc.network import Network
 
 FULL = CONFIGS["full"]

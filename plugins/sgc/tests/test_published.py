@@ -68,7 +68,9 @@ def test_the_picture_is_latent_diffusions(network, diffusion):
     painted = network.synthesis.paint(labels, levels, seed=5, steps=10, strength=0.7, guidance=2.0)
     pixels = torch.from_numpy(labels.repeat(16, 0).repeat(16, 1))[None]
     colors = 2 * enlarged(known_colors(levels), 64, 96) - 1
-    wanted = diffusion.sample(colors, pixels, start_noise(5, (1, 3, 16, 24)), steps=10, taken=7, guidance=2.0)
+    wanted = diffusion.sample(
+        colors, pixels, torch.from_numpy(start_noise(5, (1, 3, 16, 24))), steps=10, taken=7, guidance=2.0
+    )
     assert wanted.std() > 0.05
     torch.testing.assert_close(painted, (wanted + 1) / 2, atol=1e-4, rtol=0)
 

@@ -31,3 +31,8 @@ def restore(levels: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
     """Levels (..., 3) to RGB float32 in [0, 1]."""
     rgb: npt.NDArray[np.float64] = (np.asarray(levels, np.float64) - _ZEROS) * _STEPS @ _INVERSE.T
     return np.clip(rgb, 0, 1).astype(np.float32)
+
+
+def planes(levels: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
+    """Levels (h, w, 3) to RGB float32 (1, 3, h, w) in [0, 1]."""
+    return np.ascontiguousarray(restore(levels).transpose(2, 0, 1)[None])

@@ -8,13 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from codectk_sgc.colors.quantize import quantize, restore
+from codectk_sgc.colors.quantize import planes, quantize
 from codectk_sgc.colors.reduce import color_map
 
 
 def known_colors(levels: npt.NDArray[np.integer]) -> Tensor:
     """Colors float32 (1, 3, h, w) in [0, 1] of a map's levels (h, w, 3)."""
-    return torch.from_numpy(np.ascontiguousarray(restore(levels).transpose(2, 0, 1))).unsqueeze(0)
+    return torch.from_numpy(planes(levels))
 
 
 def decoded_colors(x: Tensor) -> Tensor:

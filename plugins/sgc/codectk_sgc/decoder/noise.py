@@ -7,14 +7,13 @@ between versions or machines, as normal variates of libraries do.
 from __future__ import annotations
 
 import numpy as np
-import torch
-from torch import Tensor
+import numpy.typing as npt
 
 TERMS = 12
 """Uniform numbers that one normal number is the sum of; their variance is then 1, and none is beyond 6."""
 
 
-def start_noise(seed: int, shape: tuple[int, ...]) -> Tensor:
+def start_noise(seed: int, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
     """Normal numbers, float32 of `shape`, exact multiples of 2^-16.
 
     Each is the sum of 12 uniform numbers of 16 bits, less its mean (Irwin-Hall): integer arithmetic throughout.
@@ -28,5 +27,5 @@ def start_noise(seed: int, shape: tuple[int, ...]) -> Tensor:
     uniform = (words[:, None] >> np.arange(0, 64, 16, dtype=np.uint64)) & np.uint64(0xFFFF)
     sums = uniform.reshape(count, TERMS).astype(np.int64).sum(1)
     # 12 numbers of 0..65535 have the mean 12 * 65535 / 2.
-    exact = (sums - TERMS * 65535 // 2).astype(np.float32) / np.float32(65536)
-    return torch.from_numpy(exact.reshape(shape))
+    exact: npt.NDArray[np.float32] = (sums - TERMS * 65535 // 2).astype(np.float32) / np.float32(65536)
+    return exact.reshape(shape)
