@@ -230,7 +230,7 @@ def test_what_an_extra_may_bring_is_said(site):
     site.add("alpha", "import a_package_nobody_has")
     with (site.path / "codectk_alpha-1.0.dist-info" / "METADATA").open("a", encoding="utf-8") as metadata:
         metadata.write("Provides-Extra: torch\n")
-    with pytest.raises(PluginBrokenError, match=r"Its extra may have it: pip install codectk-alpha\[torch\]"):
+    with pytest.raises(PluginBrokenError, match=r"Its extra may have it: pip install 'codectk-alpha\[torch\]'"):
         manager.load("alpha")
 
 

@@ -59,14 +59,18 @@ def build_light(card: CodecCard, record: PluginRecord, weights: Located | None =
         raise error.for_codec(card.name) from error
 
 
+def torch_line(card: CodecCard, record: PluginRecord) -> str:
+    """What installs torch for a codec: one that runs whole without it has an extra for the rest."""
+    return install_line(f"{record.distribution if card.light and card.light_encodes else 'codectk'}[torch]")
+
+
 def _of_card(card: CodecCard, record: PluginRecord, device: str, weights: Located | None) -> Any:
     found = weights or locate(card.preset, codec=card.name, package=record.package)
     try:
         from codectk.nn.preset import load_weights
     except ImportError as error:
-        owner = record.distribution if card.light else "codectk"
         raise PluginMissingError(
-            f"Codec '{card.name}' needs torch here ({error}): {install_line(f'{owner}[torch]')}"
+            f"Codec '{card.name}' needs torch here ({error}): {torch_line(card, record)}"
         ) from error
     factory = manager.named(record, card.network)
     return manager.guarded(record, card.network, lambda: load_weights(found.path, factory, device, sha256=found.sha256))

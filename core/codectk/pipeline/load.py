@@ -25,10 +25,9 @@ from codectk.base.locks import ProcessLock
 from codectk.bitstream.header import Header
 from codectk.graph import wire
 from codectk.pipeline import bundles
-from codectk.pipeline.build import build_codec, build_light
+from codectk.pipeline.build import build_codec, build_light, torch_line
 from codectk.pipeline.codec import Codec
 from codectk.plugins import manager
-from codectk.plugins.known import install_line
 from codectk.spec.card import CodecCard
 from codectk.spec.light import ENGINES
 from codectk.weights.bundle import Bundle
@@ -70,13 +69,13 @@ def load(
     check(codec=name, device=device, engine=engine, weights=None if isinstance(weights, bytes) else weights)
     if engine not in ENGINES:
         raise UsageError(f"There is no engine {engine!r}; engines are {', '.join(ENGINES)}.")
-    if engine == "torch" and find_spec("torch") is None:
-        raise UsageError(f"The engine torch needs the package torch: {install_line('codectk[torch]')}")
     # A file that names a distribution was not made with a bundle.
     bundle = None if distribution else _bundle(name)
     if bundle is not None:
         return _bundled(bundle, device, engine, weights)
     offered, record = manager.find_codec(name, distribution=distribution)
+    if engine == "torch" and find_spec("torch") is None:
+        raise UsageError(f"The engine torch needs the package torch: {torch_line(offered, record)}")
     # What lies at a path may change between two calls; its hash does not.
     named = located(weights, name, record.package) if weights is not None and names_file(weights) else weights
     whole = decodes or offered.light_encodes or find_spec("torch") is None

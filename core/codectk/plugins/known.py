@@ -14,8 +14,8 @@ def known_codecs() -> dict[str, str]:
 
 
 def install_line(distribution: str) -> str:
-    """Return the command that installs `distribution`."""
-    return f"pip install {distribution}"
+    """Return the command that installs `distribution`, quoted for shells that read brackets."""
+    return f"pip install '{distribution}'" if "[" in distribution else f"pip install {distribution}"
 
 
 def missing_codec(codec: str, installed: Iterable[str], distribution: str = "") -> str:
