@@ -35,6 +35,12 @@ def test_contributing_names_targets_that_are_there():
     assert len(named) >= 6 and named <= TARGETS
 
 
+def test_contributing_names_files_that_are_there():
+    named = re.findall(r"`([\w/]+/\w+\.py)`", (ROOT / "CONTRIBUTING.md").read_text("utf-8"))
+    assert len(named) >= 6
+    assert not [name for name in named if not ((ROOT / name).is_file() or (ROOT / "core/codectk" / name).is_file())]
+
+
 @pytest.mark.parametrize("name", ["CITATION.cff", ".pre-commit-config.yaml"])
 def test_it_is_yaml(name: str):
     yaml = pytest.importorskip("yaml", reason="reading it needs PyYAML")
