@@ -48,7 +48,7 @@ def test_version(run):
         (("compress",), "No such command 'compress'; see 'codectk --help'."),
         (("encode",), "Missing argument 'IN...'; see 'codectk encode --help'."),
         (("encode", "a.png"), "Missing option '-o' / '--output'; see 'codectk encode --help'."),
-        (("info", "--colour", "a.ctk"), "No such option '--colour'; see 'codectk info --help'."),
+        (("info", "--colour", "a.ctk"), "No such option"),  # the rest is click's, by its version
         (("encode", "a.png", "-o", "a.ctk", "--target-bpp", "much"), "'much' is not a valid float; see"),
     ],
 )

@@ -54,9 +54,11 @@ def names(module: ModuleType) -> set[str]:
 
 def described(name: str, value: Any) -> Iterator[str]:
     """A name with its parameters, and the methods and fields of a class."""
-    yield name + parameters(value)
     if not inspect.isclass(value):
+        yield name + parameters(value)
         return
+    foreign = not getattr(inspect.unwrap(value.__init__), "__module__", "codectk").startswith(("codectk", "typing"))
+    yield name + ("" if foreign else parameters(value))  # what other projects' classes take is theirs to change
     if dataclasses.is_dataclass(value):
         yield from (f"{name}.{field.name}" for field in dataclasses.fields(value) if not field.name.startswith("_"))
     for key, member in sorted(vars(value).items()):

@@ -124,8 +124,7 @@ def _with_exif(kind, ifd0=(), exif=(), interop=None):
     for tag, value in exif:
         inner[tag] = value
     if interop:
-        block.get_ifd(0xA005)[1] = interop
-        inner[0xA005] = block.get_ifd(0xA005)
+        inner[0xA005] = {1: interop}
     file = io.BytesIO()
     options = {"quality": 100, "subsampling": 0} if kind == "JPEG" else {"lossless": True} if kind == "WEBP" else {}
     Image.fromarray(COLORS).save(file, kind, exif=block.tobytes(), **options)

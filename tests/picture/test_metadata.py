@@ -31,8 +31,7 @@ def photo(kind: str = "JPEG", interop: str = "") -> bytes:
     inner = exif.get_ifd(0x8769)
     inner[0x9003], inner[0x927C], inner[0xA001] = "2024:05:06 07:08:09", b"Maker's note" * 9, 0xFFFF if interop else 1
     if interop:
-        exif.get_ifd(0xA005)[1] = interop
-        inner[0xA005] = exif.get_ifd(0xA005)
+        inner[0xA005] = {1: interop}
     exif.get_ifd(0x8825)[1] = "N"
     file = io.BytesIO()
     if kind == "TIFF":

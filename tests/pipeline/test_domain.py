@@ -41,8 +41,14 @@ def codec(request: pytest.FixtureRequest) -> codectk.Codec:
 
 @pytest.mark.parametrize(
     ("pixels", "advice"),
-    [(checkerboard(1), "few colors"), (checkerboard(2), "few colors"), (text(), "few colors"), (NOISE, "lossless")],
-    ids=["checkerboard", "checks of two", "text", "noise"],
+    [
+        (checkerboard(1), "few colors"),
+        (checkerboard(2), "few colors"),
+        (text(), "few colors"),
+        (NOISE, "lossless"),
+        (NOISE[:60, :60], "lossless"),  # 3,600 colors are not few for so many pixels
+    ],
+    ids=["checkerboard", "checks of two", "text", "noise", "little noise"],
 )
 def test_what_is_no_photo_is_told(codec, pixels, advice):
     with pytest.warns(codectk.DomainWarning, match=f"codec '{codec.name}' was trained on.*{advice}"):

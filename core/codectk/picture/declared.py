@@ -138,7 +138,10 @@ def from_exif(exif: Any) -> Declared:
     """
     inner = exif.get_ifd(_EXIF)
     space = inner.get(_COLOR_SPACE)
-    interop = exif.get_ifd(_INTEROP).get(1) or inner.get(_INTEROP)
+    try:
+        interop = exif.get_ifd(_INTEROP).get(1)
+    except KeyError:  # older Pillows, where there is none
+        interop = None
     if space == _ADOBE or (isinstance(interop, str | bytes) and interop[:3] in ("R03", b"R03")):
         return _profile(ADOBE_RGB, power_curve(ADOBE_GAMMA), "Adobe RGB (1998), which the EXIF data names")
     white, primary = exif.get(_WHITE), exif.get(_PRIMARY)

@@ -31,6 +31,7 @@ STRIP = 32
 """Rows of a picture that tell whether its PNG can be small."""
 
 FEW_COLORS = 4096
+"""Most colors that are few, and at most one in eight pixels."""
 
 
 def unlike_training(codec: Codec, pixels: np.ndarray) -> str | None:
@@ -109,7 +110,7 @@ def psnr_of(codec: Codec, pixels: np.ndarray) -> float:
 def _better(pixels: np.ndarray) -> str:
     """What to use instead."""
     packed = pixels.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
-    if len(np.unique(packed)) > FEW_COLORS:
+    if len(np.unique(packed)) > min(FEW_COLORS, packed.size // 8):
         return "A classical codec, such as AVIF, or a lossless one may do better."
     cards = [card for record in discover.discover() if record.card for card in record.card.codecs]
     installed = [card.name for card in cards if card.domain == "graphics"]
