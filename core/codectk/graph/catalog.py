@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from codectk.base.arguments import closest
 from codectk.base.errors import ContractError, PluginMissingError, UsageError
+from codectk.bitstream.tiles import OVERLAP
 from codectk.plugins import discover, manager
 from codectk.plugins.discover import PluginRecord
 from codectk.spec.card import CodecCard
@@ -92,7 +93,7 @@ def codec_card(name: str) -> CodecCard:
 
 
 def merged_card(name: str, summary: str, parts: Sequence[tuple[str, str]]) -> CodecCard:
-    """The card of a codec made of components: padding for all of them, and every knob that one of them reads.
+    """The card of a codec made of components: padding and tiles for all of them, and every knob that one of them reads.
 
     Args:
         name, summary: of the codec.
@@ -103,7 +104,7 @@ def merged_card(name: str, summary: str, parts: Sequence[tuple[str, str]]) -> Co
         ContractError: two have different knobs of one name.
     """
     knobs: dict[str, tuple[Knob, str]] = {}
-    strides, domains = [1], []
+    strides, domains, tiles = [1], [], []
     for part, place in parts:
         if (found := find(part)) is None:
             raise PluginMissingError(f"{place}: the component '{part}' is not installed.")
@@ -113,6 +114,7 @@ def merged_card(name: str, summary: str, parts: Sequence[tuple[str, str]]) -> Co
         codec = next(codec for codec in record.card.codecs if codec.name == card.codec)
         strides.append(codec.stride)
         domains.append(codec.domain)
+        tiles.append(codec.tile)
         for knob in (codec.knobs[read] for read in card.knobs):
             known, owner = knobs.setdefault(knob.name, (knob, part))
             for what in ("side", "type", "minimum", "maximum", "coded", "rate"):
@@ -122,4 +124,9 @@ def merged_card(name: str, summary: str, parts: Sequence[tuple[str, str]]) -> Co
                         f"{getattr(knob, what)} and {getattr(known, what)}."
                     )
     domain = ", ".join(dict.fromkeys(domains)) or "natural"
-    return CodecCard(name, summary, domain, math.lcm(*strides), {key: knob for key, (knob, _) in knobs.items()})
+    stride, known_tiles = math.lcm(*strides), [tile for tile in tiles if tile is not None]
+    # In tiles only if every part's codec can be, and as large as the smallest of theirs.
+    tile = min(known_tiles) if known_tiles and len(known_tiles) == len(tiles) else None
+    if tile is not None and tile < stride + OVERLAP:
+        tile = None
+    return CodecCard(name, summary, domain, stride, {key: knob for key, (knob, _) in knobs.items()}, tile=tile)
