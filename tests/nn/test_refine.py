@@ -49,7 +49,7 @@ def test_effort_pays(name: str, crop: np.ndarray):
     plain = codectk.encode(crop, codec=name, quality=30)
     assert codectk.encode(crop, codec=name, quality=30, effort=0) == plain
     refined = codectk.encode(crop, codec=name, quality=30, effort=2)
-    assert cost(name, crop, refined, 30.0) < 0.99 * cost(name, crop, plain, 30.0)
+    assert cost(name, crop, refined, 30.0) < 0.995 * cost(name, crop, plain, 30.0)
     assert codectk.encode(crop, codec=name, quality=30, effort=2) == refined, "its random numbers are its own"
     assert codectk.encode(crop, codec=name, quality=30) == plain, "it leaves the network as it was"
 
