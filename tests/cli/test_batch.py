@@ -35,6 +35,7 @@ def test_where_results_go(folder: Path):
         (["a.ctk"], "a.ctk", "is an input and would be overwritten"),
         (["a.ctk"], ".", "is an input and would be overwritten"),
         (["a.ctk"], "link.ctk", "is an input and would be overwritten"),
+        (["a.png", "."], "new/", "'.' is a folder; with -r, all that is in it is taken."),
     ],
 )
 def test_what_is_refused(folder: Path, sources: list[str], output: str, words: str):

@@ -105,16 +105,20 @@ def plan(
         in_place: an output may be an input, which is read before it is replaced.
 
     Raises:
-        UsageError: two inputs would have the same output, an output is an input, several inputs meet a file name, or
-            a name is empty.
+        UsageError: two inputs would have the same output, an output is an input, several inputs meet a file name, a
+            name is empty, or an input is a folder.
         OutputError: an output cannot be written.
     """
     outputs = outputs or Outputs()
     if not output:
         raise UsageError("The name of an output is empty.")
     for source in sources:
-        if source != STDIN:
-            outputs.read(source)
+        if source == STDIN:
+            continue
+        if Path(source).is_dir():
+            advice = "" if in_place else "; with -r, all that is in it is taken"
+            raise UsageError(f"'{source}' is a folder{advice}.")
+        outputs.read(source)
     if list(sources).count(STDIN) > 1:
         raise UsageError("The standard input, '-', can be read once.")
     if output == STDOUT:
