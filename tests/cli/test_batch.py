@@ -35,7 +35,6 @@ def test_where_results_go(folder: Path):
         (["a.ctk"], "a.ctk", "is an input and would be overwritten"),
         (["a.ctk"], ".", "is an input and would be overwritten"),
         (["a.ctk"], "link.ctk", "is an input and would be overwritten"),
-        (["a.png", "."], "new/", "'.' is a folder; with -r, all that is in it is taken."),
     ],
 )
 def test_what_is_refused(folder: Path, sources: list[str], output: str, words: str):
@@ -45,6 +44,13 @@ def test_what_is_refused(folder: Path, sources: list[str], output: str, words: s
     with pytest.raises(UsageError) as caught:
         plan(sources, output, ".ctk")
     assert words in str(caught.value)
+
+
+def test_a_folder_as_an_input(folder: Path):
+    with pytest.raises(InputError, match=r"^'\.' is a folder; with -r, all that is in it is taken\.$"):
+        plan(["a.png", "."], "new/", ".ctk")
+    with pytest.raises(InputError, match=r"^'\.' is a folder\.$"):
+        plan(["."], "x.ctk", ".ctk", in_place=True)
 
 
 def test_a_folder_is_made_only_where_one_was_asked_for(folder: Path):

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import click
 
 from codectk.base.atomic import atomic_write, make_folder
-from codectk.base.errors import UsageError
+from codectk.base.errors import InputError, UsageError
 from codectk.base.inputs import STDIN, stdin_or
 from codectk.base.outputs import Outputs
 from codectk.base.progress import reporting
@@ -105,8 +105,9 @@ def plan(
         in_place: an output may be an input, which is read before it is replaced.
 
     Raises:
-        UsageError: two inputs would have the same output, an output is an input, several inputs meet a file name, a
-            name is empty, or an input is a folder.
+        UsageError: two inputs would have the same output, an output is an input, several inputs meet a file name, or
+            a name is empty.
+        InputError: an input is a folder.
         OutputError: an output cannot be written.
     """
     outputs = outputs or Outputs()
@@ -117,7 +118,7 @@ def plan(
             continue
         if Path(source).is_dir():
             advice = "" if in_place else "; with -r, all that is in it is taken"
-            raise UsageError(f"'{source}' is a folder{advice}.")
+            raise InputError(f"'{source}' is a folder{advice}.")
         outputs.read(source)
     if list(sources).count(STDIN) > 1:
         raise UsageError("The standard input, '-', can be read once.")
