@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from codectk.base.errors import InputError, UsageError
+from codectk.base.errors import InputError, OutputError, UsageError
 from codectk.cli.batch import plan
 
 

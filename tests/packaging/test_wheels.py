@@ -95,7 +95,9 @@ def test_the_card_names_the_licence_of_the_code(built) -> None:
 
 def test_types_are_announced_and_nothing_else_lies_around(built) -> None:
     _, wheel, metadata = built
-    tops = {name.split("/")[0] for name in wheel.namelist() if ".dist-info/" not in name}
+    manual = f"codectk-{metadata['Version']}.data/data/share/man/man1/codectk.1"
+    others = (name for name in wheel.namelist() if ".dist-info/" not in name and name != manual)
+    tops = {name.split("/")[0] for name in others}
     assert tops == {str(metadata["Name"]).replace("-", "_")}
     assert f"{tops.pop()}/py.typed" in wheel.namelist()
     others = [name for name in wheel.namelist() if "/templates/" not in name]

@@ -191,5 +191,5 @@ def test_what_a_codec_has_made_can_be_asked_of_it(what):
     sizes = [len(encoding.file(quality)) for quality in (0.0, 5.0, 10.0, 50.0, 100.0)]
     for size in sizes:
         data = encode_to_target(encoding, size)
-        assert abs(len(data) - size) <= max(0.03 * size, 8), f"{len(data)} bytes for {size}; there are {sizes}"
+        assert abs(len(data) - size) <= max(0.04 * size, 8), f"{len(data)} bytes for {size}; there are {sizes}"
         assert len(encode_to_target(encoding, size, strict=True)) <= size
