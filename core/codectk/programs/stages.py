@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from codectk.base.types import Context
 from codectk.spec.stages import LatentSpec, SymbolCoder
 
 
-@dataclass(frozen=True)
+@dataclass
 class Analysis:
     """A split analysis, see `codectk.spec.capabilities.SplitAnalysis`.
 
@@ -36,7 +36,7 @@ class Analysis:
         return self.finish(self.prepare(x, condition, ctx), ctx)
 
 
-@dataclass(frozen=True)
+@dataclass
 class EntropyModel:
     """An entropy model.
 
@@ -50,15 +50,14 @@ class EntropyModel:
     nets: Any
     program: Callable[[Any, Any, Mapping[str, Any] | None, Context], Mapping[str, Any]]
 
-    @property
-    def needs(self) -> tuple[LatentSpec, ...]:
-        return self.gives
+    def __post_init__(self) -> None:
+        self.needs = self.gives
 
     def code(self, coder: SymbolCoder, values: Mapping[str, Any] | None, ctx: Context) -> Mapping[str, Any]:
         return self.program(self.nets, coder, values, ctx)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Synthesis:
     """A revealing synthesis, see `codectk.spec.capabilities.RevealingSynthesis`.
 
@@ -70,7 +69,7 @@ class Synthesis:
         after: networks, and latents with features -> the picture.
     """
 
-    needs: Sequence[LatentSpec]
+    needs: tuple[LatentSpec, ...]
     reveals: tuple[LatentSpec, ...]
     nets: Any
     before: Callable[[Any, Mapping[str, Any], Context], Mapping[str, Any]]

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -53,7 +53,8 @@ class EngineConformance(CodecSubject):
         encoders = ("torch", "onnx") if torch.card.light_encodes else ("torch",)
         for data in (self.encode(image, engine=engine) for engine in encoders):
             assert_latents_agree(torch, onnx, data)
-            for knobs in self.paintings:
+            for painting in self.paintings:
+                knobs: dict[str, Any] = dict(painting)
                 assert_pictures_agree(*(np.asarray(one.decode(data, **knobs)) for one in (torch, onnx)))
 
     @pytest.mark.parametrize("threads", [1, 2])

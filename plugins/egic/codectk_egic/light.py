@@ -18,7 +18,7 @@ from codectk_egic import program, transforms
 from codectk_egic.config import CONFIGS
 
 
-@dataclass(frozen=True)
+@dataclass
 class OutputResidualPrediction:
     """See `codectk_egic.orp`."""
 
