@@ -21,7 +21,7 @@ def test_times_are_latent_diffusions():
     assert whole.tolist() == list(range(996, 0, -5))
     assert times(CONFIGS["full"], 200, 0.7).tolist() == list(range(696, 0, -5))
     for config in CONFIGS.values():
-        assert np.array_equal(kept(config), schedule(config).alphas_cumprod.numpy())
+        np.testing.assert_allclose(kept(config), schedule(config).alphas_cumprod.numpy(), rtol=1e-4)  # 1,000 roundings
     assert float(np.sqrt(kept(CONFIGS["full"])[696])) == pytest.approx(0.119, abs=5e-4)
     assert len(times(CONFIGS["small"], 50, 0.0)) == 1
     with pytest.raises(UsageError, match="1000 steps at most, not 1001"):
